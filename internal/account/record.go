@@ -10,7 +10,13 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/xoauth2/go-xoauth2/internal/tokencache"
 )
+
+// clockSkew is how far the clocks of two computers that share a store may be
+// apart.
+const clockSkew = 5 * time.Minute
 
 // Version is the version of the record format that this package writes.
 const Version = 1
@@ -91,17 +97,15 @@ func (r Record) Put(scope string, token *oauth2.Token, now time.Time) {
 }
 
 // Get returns the token for scope, or nil if there is none or its renewal is
-// due: from five minutes before its end, or half its life if that is shorter,
-// as in the token cache. Its Extra("obtained_at") tells when it was obtained.
-func (r Record) Get(scope string, now time.Time) *oauth2.Token {
+// due. Its Extra("obtained_at") tells when it was obtained.
+func (r Record) Get(scope string) *oauth2.Token {
 	t, ok := r.v.Tokens[scope]
-	if !ok {
-		return nil
-	}
-	ahead := min(5*time.Minute, t.Expiry.Sub(t.Obtained)/2)
-	if !now.Add(ahead).Before(t.Expiry) || now.Add(ahead).Before(t.Obtained) {
-		return nil // the latter: the clock was set back, and what it says of Expiry is worth nothing
+	if !ok || time.Until(t.Obtained) > clockSkew {
+		return nil // a clock that was set back knows nothing of Expiry
 	}
 	token := &oauth2.Token{AccessToken: t.Value, TokenType: "Bearer", Expiry: t.Expiry}
+	if !tokencache.Fresh(token, t.Obtained) {
+		return nil
+	}
 	return token.WithExtra(map[string]any{"obtained_at": t.Obtained})
 }

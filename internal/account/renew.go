@@ -51,8 +51,7 @@ func (r *Renewer) Token(ctx context.Context, scope, refused string) (*oauth2.Tok
 		if err != nil {
 			return nil, err
 		}
-		now := time.Now()
-		token = rec.Get(scope, now)
+		token = rec.Get(scope)
 		if token != nil && token.AccessToken != refused && saved {
 			return nil, errUnchanged
 		}
@@ -62,7 +61,7 @@ func (r *Renewer) Token(ctx context.Context, scope, refused string) (*oauth2.Tok
 				return nil, err
 			}
 			rec = rec.clone()
-			rec.Put(scope, fresh, now)
+			rec.Put(scope, fresh, time.Now())
 			token = withoutRefresh(fresh)
 		}
 		renewed = &rec
