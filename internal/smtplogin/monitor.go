@@ -1,0 +1,176 @@
+package smtplogin
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/xoauth2/go-xoauth2/internal/wire"
+)
+
+// maxLoginBytes limits what a server may send until a login is over.
+const maxLoginBytes = 1 << 20
+
+// errTooMuch is what go-smtp reads when the server exceeds maxLoginBytes.
+var errTooMuch = fmt.Errorf("the server sends more than %d bytes before the login is over", maxLoginBytes)
+
+// Monitor sees everything that a go-smtp client reads and writes, as its
+// DebugWriter. It traces, it limits what the server may send, and it ends an
+// AUTH exchange cleanly:
+//
+// go-smtp v0.25.1 answers a final refusal, and a challenge that it cannot
+// decode, with a stray "*", and then waits for the reply to that, for up to five
+// minutes. To keep it from doing so, the Monitor makes go-smtp read 235
+// instead of the reply's code, and remembers the reply; Auth, which alone
+// decides, returns it. The reply can be changed since io.TeeReader gives a
+// DebugWriter the buffer that go-smtp is going to parse.
+type Monitor struct {
+	Begin func() // called when the client speaks for the first time; may be nil
+
+	trace *wire.Trace
+
+	client   bool   // the next byte is the client's
+	line     []byte // what came of the current line
+	reply    reply  // what came of the current reply
+	auth     bool   // an AUTH exchange is under way
+	received int
+}
+
+// NewMonitor returns a Monitor for a client that awaits the greeting, or, if
+// greeted, has nothing to await.
+func NewMonitor(trace *wire.Trace, greeted bool) *Monitor {
+	return &Monitor{trace: trace, client: greeted}
+}
+
+// Write takes what go-smtp read or wrote.
+func (m *Monitor) Write(p []byte) (int, error) {
+	if m.client {
+		m.begin()
+		m.line = append(m.line, p...)
+		if line, ok := bytes.CutSuffix(m.line, []byte("\r\n")); ok {
+			m.trace.Client(line)
+			m.line = m.line[:0]
+			m.client = false
+			m.reply = reply{}
+		}
+		return len(p), nil
+	}
+	m.received += len(p)
+	if m.received > maxLoginBytes {
+		return 0, errTooMuch
+	}
+	start := -len(m.line) // where the current line begins in p
+	for i := range p {
+		m.line = append(m.line, p[i])
+		if m.auth {
+			m.mask(p, start)
+		}
+		if p[i] == '\n' {
+			m.endLine(p, start)
+			start = i + 1
+		}
+	}
+	return len(p), nil
+}
+
+func (m *Monitor) begin() {
+	if m.Begin != nil {
+		m.Begin()
+		m.Begin = nil
+	}
+}
+
+// endLine takes the line that begins at start in p, and is complete.
+func (m *Monitor) endLine(p []byte, start int) {
+	line := bytes.TrimRight(m.line, "\r\n")
+	m.trace.Server(line)
+	if len(line) == 3 && len(m.line) == 5 && start+3 >= 0 {
+		p[start+3] = ' ' // for CR: net/textproto insists on the space (RFC 5321, section 4.2)
+	}
+	last, ok := m.reply.add(string(line))
+	m.line = m.line[:0]
+	m.client = last || !ok // after a line that is no reply, go-smtp gives up
+}
+
+// mask turns the code of a reply that ends the exchange into that of success.
+// The line begins at start in p, or before p if that is negative.
+func (m *Monitor) mask(p []byte, start int) {
+	n := len(m.line)
+	last := start + n - 1 // where the newest byte is in p
+	switch {
+	case n <= 3 && m.line[0] != '3' && '0' <= p[last] && p[last] <= '9':
+		p[last] = "235"[n-1]
+	case p[last] == '\n' && start >= 0 && bytes.HasPrefix(m.line, []byte("334 ")) && !isBase64(m.line[4:]):
+		copy(p[start:], "235")
+	}
+}
+
+func isBase64(line []byte) bool {
+	_, err := base64.StdEncoding.DecodeString(string(bytes.TrimRight(line, "\r\n")))
+	return err == nil
+}
+
+// Check returns err, the outcome of a command of the client, unless the
+// connection ended in the middle of a line: net/textproto takes what there is
+// for the whole, be it half a list of mechanisms.
+func (m *Monitor) Check(err error) error {
+	if !m.client && len(m.line) > 0 && m.received <= maxLoginBytes {
+		return fmt.Errorf("the connection ended in the middle of a line: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// Auth runs the AUTH command. A refusal is an *smtp.SMTPError and leaves the
+// connection usable; after any other error it must be closed.
+func (m *Monitor) Auth(c *smtp.Client, mechanism sasl.Client) error {
+	m.reply = reply{}
+	m.auth = true
+	quiet := &quietClient{Client: mechanism}
+	err := m.Check(c.Auth(quiet))
+	m.auth = false
+	switch {
+	case err != nil:
+		return err
+	case quiet.failure != nil:
+		return quiet.failure
+	case m.reply.code >= 400:
+		return m.reply.error()
+	case m.reply.code != 235:
+		return wire.Unexpected(strconv.Itoa(m.reply.code) + " " + strings.Join(m.reply.lines, " "))
+	}
+	return nil
+}
+
+// quietClient ends the exchange where its mechanism fails, without a "*":
+// go-smtp v0.25.1 takes a nil response for the end.
+type quietClient struct {
+	sasl.Client
+	failure error
+}
+
+func (c *quietClient) Next(challenge []byte) ([]byte, error) {
+	response, err := c.Client.Next(challenge)
+	if err != nil {
+		c.failure = err
+		return nil, nil
+	}
+	return response, nil
+}
+
+// Mechanisms returns what the last reply, to EHLO, offers for AUTH. go-smtp
+// v0.25.1 finds extensions in capitals only; case does not matter (RFC 5321,
+// section 2.4).
+func (m *Monitor) Mechanisms() (mechanisms []string, ok bool) {
+	for _, line := range m.reply.lines {
+		if words := strings.Fields(line); len(words) > 0 && strings.EqualFold(words[0], "AUTH") {
+			return words[1:], true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,61 @@
+package wire
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// sessions lets connections resume TLS sessions. It serves only those that
+// trust the system's roots: a session must not outlive the trust it began in.
+var sessions = tls.NewLRUClientSessionCache(64)
+
+// ClientTLS returns the caller's configuration, or that of the system if it is
+// nil, with TLS 1.2 as the lowest version and host as the name to verify.
+func ClientTLS(config *tls.Config, host string) *tls.Config {
+	if config == nil {
+		config = &tls.Config{ClientSessionCache: sessions}
+	}
+	config = config.Clone()
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	config.ServerName = cmp.Or(config.ServerName, host)
+	return config
+}
+
+// Interruptible runs f and closes conn if ctx ends meanwhile; nothing else
+// interrupts go-imap and go-smtp, which set deadlines of their own. It fails
+// if ctx ended.
+func Interruptible(ctx context.Context, conn io.Closer, f func() error) error {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	err := f()
+	if !stop() && err == nil {
+		return Cause(ctx)
+	}
+	return err
+}
+
+// Cause returns why ctx ended: an error that is both ctx's error and its
+// cause.
+func Cause(ctx context.Context) error {
+	why := context.Cause(ctx)
+	if errors.Is(why, ctx.Err()) {
+		return why
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), why)
+}
+
+// TimeoutError is the cause of a context that ended since a login took this
+// long.
+type TimeoutError time.Duration
+
+// Error says how long was waited.
+func (e TimeoutError) Error() string {
+	return fmt.Sprintf("no login within %v (DialOptions.Timeout)", time.Duration(e))
+}
+
+// Unwrap returns context.DeadlineExceeded.
+func (e TimeoutError) Unwrap() error { return context.DeadlineExceeded }
