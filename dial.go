@@ -1,0 +1,312 @@
+package xoauth2
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2/imapclient"
+	"golang.org/x/oauth2"
+
+	"github.com/xoauth2/go-xoauth2/internal/wire"
+)
+
+// DialOptions says how to connect. Nil and zero mean Exchange Online
+// worldwide, the system's root certificates, and TLS 1.2 or newer. The dialers
+// do not change it and do not keep it.
+type DialOptions struct {
+	Provider  Provider
+	Addr      string      // overrides the provider's
+	TLSConfig *tls.Config // cloned; ServerName filled in; nil also shares one cache of TLS sessions
+
+	// DialContext makes the TCP connection; nil: that of a zero net.Dialer.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	Timeout       time.Duration // connect, TLS, token, AUTH together; zero: one minute
+	LocalName     string        // EHLO; empty: localhost
+	VerifyMailbox bool          // EXAMINE INBOX (IMAP), STAT (POP3) after login: Exchange may log a user in whose mailbox it does not open
+	Trace         io.Writer     // gets a redacted transcript, in the format of testdata, when the login is over
+
+	IMAP *imapclient.Options // for the client that DialIMAP returns; nil: zero
+}
+
+// defaultTimeout is what a zero DialOptions.Timeout means.
+const defaultTimeout = time.Minute
+
+// dialError says at which step of the way to an authenticated session
+// something failed, other than by the server's refusal of the login.
+type dialError struct {
+	Protocol    Protocol
+	Addr, Step  string
+	TokenLength int // of the token that was sent; 0: none was
+	Err         error
+}
+
+func (e *dialError) Error() string {
+	text := strings.TrimPrefix(e.Err.Error(), "xoauth2: ")
+	where := strings.TrimSpace(e.Protocol.String() + " " + e.Addr)
+	return fmt.Sprintf("xoauth2: %s: %s: %s", where, e.Step, text)
+}
+
+func (e *dialError) Unwrap() error { return e.Err }
+
+// The steps of a login, as dialError names them.
+const (
+	stepOptions      = "options"
+	stepConnect      = "connect"
+	stepHandshake    = "TLS handshake"
+	stepGreeting     = "greeting"
+	stepHello        = "EHLO"
+	stepStartTLS     = "STARTTLS"
+	stepCapabilities = "capabilities"
+	stepToken        = "token"
+	stepAuth         = "AUTH"
+	stepMailbox      = "mailbox"
+)
+
+// session is the way to an authenticated session, from the options to the
+// server's final reply. The protocols fill in the steps between.
+type session struct {
+	proto    Protocol
+	username string
+	ts       oauth2.TokenSource
+	opts     DialOptions
+	service  Service
+	addr     string
+	host     string
+	port     int
+	tls      *tls.Config
+	trace    *wire.Trace
+
+	customDial bool // by the caller's DialContext
+
+	raw      net.Conn // closing it interrupts everything
+	step     string
+	greeting string
+	pending  *pendingToken
+	sent     func() string // the token that was sent; nil: none was
+	renewed  bool          // a refused token was replaced by a new one
+}
+
+// newSession checks what the caller gave and fills in the defaults.
+func newSession(proto Protocol, username string, ts oauth2.TokenSource, opts *DialOptions) (*session, error) {
+	s := &session{proto: proto, username: username, ts: ts, step: stepOptions}
+	if opts != nil {
+		s.opts = *opts
+	}
+	s.opts.Provider = s.opts.Provider.orExchange()
+	s.service = s.opts.Provider.Service(proto)
+	s.addr = cmp.Or(s.opts.Addr, s.service.Addr)
+	s.opts.Timeout = cmp.Or(s.opts.Timeout, defaultTimeout)
+	s.opts.LocalName = cmp.Or(s.opts.LocalName, "localhost")
+	s.customDial = s.opts.DialContext != nil
+	if !s.customDial {
+		s.opts.DialContext = new(net.Dialer).DialContext
+	}
+	if err := s.check(); err != nil {
+		return nil, s.failed(context.Background(), err)
+	}
+	s.tls = wire.ClientTLS(s.opts.TLSConfig, s.host)
+	s.trace = wire.NewTrace(s.opts.Trace)
+	s.trace.Set("Transport", transport(s.service))
+	s.trace.Set("User", username)
+	return s, nil
+}
+
+func (s *session) check() (err error) {
+	if s.ts == nil {
+		return errors.New("no token source")
+	}
+	if err := checkUsername(s.username); err != nil {
+		return err
+	}
+	if strings.ContainsAny(s.opts.LocalName, " \r\n") {
+		return errors.New("DialOptions.LocalName is no domain name: it holds white space")
+	}
+	if s.addr == "" {
+		return fmt.Errorf("%s has no %v server: set DialOptions.Addr", s.opts.Provider.name(), s.proto)
+	}
+	host, port, err := net.SplitHostPort(s.addr)
+	if err != nil {
+		return fmt.Errorf("the address is not host:port: %w", err)
+	}
+	s.host = host
+	s.port, _ = strconv.Atoi(port) // a service name is fine; only OAUTHBEARER mentions the port
+	return nil
+}
+
+// newClientSession is for a client that the caller made, wherever it leads.
+func newClientSession(proto Protocol, username string, ts oauth2.TokenSource) (*session, error) {
+	s, err := newSession(proto, username, ts, nil)
+	if err != nil {
+		return nil, err
+	}
+	s.addr, s.host, s.port = "", "", 0
+	return s, nil
+}
+
+// isKnown reports whether the server is the provider's own, so that what is
+// known of that holds.
+func (s *session) isKnown() bool {
+	return s.addr == s.service.Addr
+}
+
+func transport(s Service) string {
+	if s.StartTLS {
+		return "plain TCP, then STARTTLS"
+	}
+	return "implicit TLS"
+}
+
+// loginFunc takes a new connection through AUTH. A client that it does not
+// return it has closed.
+type loginFunc[C io.Closer] func(ctx context.Context, s *session, conn net.Conn) (C, error)
+
+// dial is the one connect path of all protocols.
+func dial[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (C, error) {
+	ctx, stopTimer := context.WithTimeoutCause(ctx, s.opts.Timeout, wire.TimeoutError(s.opts.Timeout))
+	defer stopTimer()
+	client, err := attempt(ctx, s, login)
+	if err != nil && s.renewed && s.step == stepAuth && ctx.Err() == nil && !isRefusal(err) {
+		// The server hung up after it had refused the first token.
+		client, err = attempt(ctx, s, login)
+	}
+	class := s.traceClass(err)
+	if class == "closed" {
+		s.trace.Ended()
+	}
+	s.trace.Close(class)
+	return client, err
+}
+
+// attempt makes one connection and logs in on it.
+func attempt[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (client C, err error) {
+	err = s.withToken(ctx, func(ctx context.Context) error {
+		s.step = stepConnect
+		raw, err := s.opts.DialContext(ctx, "tcp", s.addr)
+		if err != nil {
+			return err
+		}
+		s.raw = raw
+		err = wire.Interruptible(ctx, raw, func() error {
+			conn := raw
+			if !s.service.StartTLS {
+				secure := tls.Client(raw, s.tls)
+				if err := s.handshake(ctx, secure); err != nil {
+					return err
+				}
+				conn = secure
+			}
+			client, err = login(ctx, s, conn)
+			return err
+		})
+		if err != nil {
+			raw.Close()
+		}
+		return err
+	})
+	if err != nil {
+		var none C
+		return none, err
+	}
+	return client, nil
+}
+
+// withToken runs login while the token is fetched, and ends it if that fails.
+func (s *session) withToken(ctx context.Context, login func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.pending = fetchToken(ctx, s.ts, cancel)
+	defer s.pending.wait()
+	defer cancel(nil)
+	if err := login(ctx); err != nil {
+		return s.failed(ctx, err)
+	}
+	return nil
+}
+
+// onClient runs login on a client that the caller made, and closes that if it
+// is left in the middle of something.
+func (s *session) onClient(ctx context.Context, c io.Closer, login func(context.Context) error) error {
+	err := s.withToken(ctx, func(ctx context.Context) error {
+		return wire.Interruptible(ctx, c, func() error { return login(ctx) })
+	})
+	var refused *AuthError
+	if err != nil && s.sent != nil && !errors.As(err, &refused) {
+		c.Close()
+	}
+	return err
+}
+
+// startTLS begins TLS on a connection whose server has just agreed to it.
+func (s *session) startTLS(ctx context.Context, wc *wire.Conn) error {
+	secure := tls.Client(wc.Conn, s.tls)
+	if err := wc.StartTLS(secure); err != nil {
+		return err
+	}
+	return s.handshake(ctx, secure)
+}
+
+func (s *session) handshake(ctx context.Context, secure *tls.Conn) error {
+	s.step = stepHandshake
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.trace.Handshake(secure.ConnectionState())
+	return nil
+}
+
+// failed says where err happened. If ctx ended, that is the reason, whatever
+// the connection reported when it was closed.
+func (s *session) failed(ctx context.Context, err error) error {
+	var noToken tokenFailure
+	switch {
+	case errors.As(context.Cause(ctx), &noToken):
+		s.step, err = stepToken, noToken.error
+	case ctx.Err() != nil:
+		err = wire.Cause(ctx)
+	}
+	var refused *AuthError
+	if errors.As(err, &refused) {
+		return err
+	}
+	if errors.Is(err, io.EOF) && s.step != stepToken {
+		err = fmt.Errorf("the server closed the connection: %w", io.ErrUnexpectedEOF)
+	}
+	e := &dialError{Protocol: s.proto, Addr: s.addr, Step: s.step, Err: s.clean(err)}
+	if s.sent != nil {
+		e.TokenLength = len(s.sent())
+	}
+	return e
+}
+
+// traceClass returns how a transcript calls the outcome err.
+func (s *session) traceClass(err error) string {
+	var refused *AuthError
+	var network *net.OpError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &refused) && s.step == stepMailbox:
+		return "mailbox"
+	case errors.As(err, &refused):
+		return "refused"
+	case errors.Is(err, ErrNotAdvertised):
+		return "not-advertised"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "canceled"
+	case s.step == stepToken:
+		return "token"
+	case s.step == stepHandshake, s.step == stepStartTLS:
+		return "tls"
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &network):
+		return "closed"
+	}
+	return "protocol"
+}
