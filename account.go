@@ -1,6 +1,7 @@
 package xoauth2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ var (
 
 // Username returns the user name of the account that signed in, which may be
 // another one than was hinted at: preferred_username of the id_token, else
-// email, else upn.
+// email, else upn, else sub.
 func (acc *Account) Username() string { return acc.username }
 
 // Token returns a token for all protocols of the App; see [TokenSource].
@@ -81,10 +82,13 @@ func (acc *Account) For(protocols ...Protocol) TokenSource {
 // SignOut forgets the account, here and in the store. Tokens that were
 // handed out stay valid until they expire.
 func (acc *Account) SignOut(ctx context.Context) error {
-	acc.app.init().accounts.Delete(acc.username)
+	accounts := &acc.app.init().accounts
+	if there, ok := accounts.Get(acc.username); ok && there.renewer.Key == acc.renewer.Key {
+		accounts.Delete(acc.username)
+	}
 	err := acc.renewer.Delete(ctx)
 	acc.forget()
-	return err
+	return prefixed(err)
 }
 
 // forget empties the caches.
@@ -114,6 +118,8 @@ func signInError(err error) error {
 		return fmt.Errorf("%w: %w", ErrSignInRequired, err)
 	case !errors.As(err, &refusal):
 		return prefixed(err)
+	case refusal.temporary:
+		return err
 	}
 	switch refusal.Code {
 	case "invalid_grant", "interaction_required", "login_required", "consent_required":
@@ -170,14 +176,19 @@ func (a *App) consent() []string {
 	return scopes
 }
 
-// quirks adds what Google wants for a refresh token: access_type, and a prompt
-// for consent, without which a second sign-in brings none (Google's "Using
-// OAuth 2.0 for Web Server Applications").
+// quirks adds what it takes to get a refresh token elsewhere than at Entra: a
+// prompt for consent (OpenID Connect Core 1.0, section 11), and at Google
+// access_type besides (Google's "Using OAuth 2.0 for Web Server Applications").
 func (a *App) quirks(opts []oauth2.AuthCodeOption) []oauth2.AuthCodeOption {
-	if a.Provider.Name != nameGmail {
+	p := a.Provider.orExchange()
+	if p.hasTenants() {
 		return opts
 	}
-	return append([]oauth2.AuthCodeOption{oauth2.AccessTypeOffline, oauth2.ApprovalForce}, opts...)
+	own := []oauth2.AuthCodeOption{oauth2.ApprovalForce}
+	if p.Name == nameGmail {
+		own = append(own, oauth2.AccessTypeOffline)
+	}
+	return append(own, opts...)
 }
 
 // Exchange redeems the code that came back to RedirectURL, checks the id_token
@@ -265,29 +276,34 @@ func (a *App) signedIn(ctx context.Context, result *signin.Result, err error) (*
 	record := account.New(id.Username)
 	record.Put(a.scope(a.Protocols), result.Token, time.Now())
 	accounts := &a.init().accounts
-	acc := accounts.Set(id.Username, a.newAccount(a.accountKey(id), id.Username))
-	if acc.renewer.Key != a.accountKey(id) {
-		// The name went to another account.
-		accounts.Delete(id.Username)
-		acc = accounts.Set(id.Username, a.newAccount(a.accountKey(id), id.Username))
+	acc, ok := accounts.Get(id.Username)
+	if key := a.accountKey(id); !ok || acc.renewer.Key != key {
+		acc = a.newAccount(key, id.Username)
 	}
 	if err := acc.renewer.Save(ctx, record); err != nil {
-		return nil, err
+		return nil, prefixed(err)
+	}
+	if there := accounts.Set(id.Username, acc); there.renewer.Key == acc.renewer.Key {
+		acc = there
+	} else { // the name went to another account
+		accounts.Delete(id.Username)
+		acc = accounts.Set(id.Username, acc)
 	}
 	acc.forget()
 	return acc, nil
 }
 
 // identity returns who signed in. Providers that send no id_token may name the
-// user in the access token.
+// user in the access token; those whose id_token has no name have a subject.
 func identity(result *signin.Result) (*entra.IDToken, error) {
 	id := result.ID
 	if id == nil {
 		info := InspectToken(result.Token.AccessToken)
-		id = &entra.IDToken{Subject: info.Username, Username: info.Username, TenantID: info.TenantID, ObjectID: info.ObjectID}
+		id = &entra.IDToken{Subject: info.Username, TenantID: info.TenantID, ObjectID: info.ObjectID}
 	}
+	id.Username = cmp.Or(id.Username, id.Subject)
 	if id.Username == "" {
-		return nil, errors.New("xoauth2: the provider does not say who signed in: its id_token, if any, has no preferred_username, email or upn")
+		return nil, errors.New("xoauth2: the provider does not say who signed in: it sent no id_token; are openid and profile among the application's permissions?")
 	}
 	return id, nil
 }
@@ -305,68 +321,79 @@ func (a *App) keyPrefix() string { return a.ClientID + ":" }
 
 // Account returns the account of username, in whatever case, that signed in
 // earlier, from memory or from the store; then it asks nobody, and the first
-// token tells whether the sign-in still holds. If there is none, the
-// error wraps [ErrSignInRequired]. The first look-up of a name reads the
-// store's accounts of this application until it is found.
+// token tells whether the sign-in still holds. If there is none, the error
+// wraps [ErrSignInRequired]. If a name went from one account to another, it is
+// the one that signed in last. The look-up of a name that is not in memory reads
+// all accounts of this application in the store, which are in memory then.
 func (a *App) Account(ctx context.Context, username string) (*Account, error) {
-	state := a.init()
-	if acc, ok := state.accounts.Get(username); ok {
+	accounts := &a.init().accounts
+	if acc, ok := accounts.Get(username); ok {
 		return acc, nil
 	}
-	var found *Account
-	err := a.eachStored(ctx, func(key, name string) bool {
-		if strings.EqualFold(name, username) {
-			found = state.accounts.Set(name, a.newAccount(key, name))
-		}
-		return found == nil
-	})
+	stored, err := a.stored(ctx)
+	for _, s := range stored {
+		accounts.Set(s.username, a.newAccount(s.key, s.username))
+	}
+	if acc, ok := accounts.Get(username); ok {
+		return acc, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if found == nil {
-		return nil, fmt.Errorf("%w: no account %q in the token store", ErrSignInRequired, username)
-	}
-	return found, nil
+	return nil, fmt.Errorf("%w: no account %.256q in the token store", ErrSignInRequired, username)
 }
 
 // Accounts returns the user names of all accounts that signed in and are in the
-// store, sorted.
+// store, sorted. If some cannot be read, it returns the others and an error.
 func (a *App) Accounts(ctx context.Context) ([]string, error) {
+	stored, err := a.stored(ctx)
 	var names []string
-	err := a.eachStored(ctx, func(_, name string) bool {
-		names = append(names, name)
-		return true
-	})
+	for _, s := range stored {
+		names = append(names, s.username)
+	}
 	slices.Sort(names)
 	return names, err
 }
 
-// eachStored calls f with the stored accounts of this application until it
-// returns false. Records that vanish meanwhile are passed over.
-func (a *App) eachStored(ctx context.Context, f func(key, username string) bool) error {
-	store := a.init().store
-	keys, err := store.Keys(ctx)
+// storedAccount is what the store tells about an account before it is used.
+type storedAccount struct {
+	key, username string
+	signedIn      time.Time
+}
+
+// stored returns the accounts of this application in the store, of each user
+// name the one that signed in last. Records that vanish meanwhile are passed
+// over, and one that cannot be read keeps none of the others back.
+func (a *App) stored(ctx context.Context) (map[string]storedAccount, error) {
+	keys, err := a.init().store.Keys(ctx)
 	if err != nil {
-		return err
+		return nil, prefixed(err)
 	}
+	newest := make(map[string]storedAccount)
 	for _, key := range keys {
 		if !strings.HasPrefix(key, a.keyPrefix()) {
 			continue
 		}
-		data, err := store.Load(ctx, key)
-		if errors.Is(err, ErrNotFound) {
-			continue
+		s, readErr := a.readStored(ctx, key)
+		if readErr != nil && !errors.Is(readErr, ErrNotFound) {
+			err = cmp.Or(err, prefixed(readErr))
 		}
-		if err != nil {
-			return err
-		}
-		record, err := account.Decode(data)
-		if err != nil {
-			return fmt.Errorf("xoauth2: account %.256q: %w", key, err)
-		}
-		if !f(key, record.Username()) {
-			return nil
+		name := strings.ToLower(s.username)
+		if readErr == nil && !newest[name].signedIn.After(s.signedIn) {
+			newest[name] = s
 		}
 	}
-	return nil
+	return newest, err
+}
+
+func (a *App) readStored(ctx context.Context, key string) (storedAccount, error) {
+	data, err := a.init().store.Load(ctx, key)
+	if err != nil {
+		return storedAccount{}, err
+	}
+	record, err := account.Decode(data)
+	if err != nil {
+		return storedAccount{}, fmt.Errorf("account %.256q: %w", key, err)
+	}
+	return storedAccount{key, record.Username(), record.SignedIn()}, nil
 }

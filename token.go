@@ -56,13 +56,18 @@ func Token(ctx context.Context, ts oauth2.TokenSource) (*oauth2.Token, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		var r result
+		r := result{err: errors.New("xoauth2: the token source ended its goroutine")}
+		defer func() {
+			if v := recover(); v != nil { // nobody else could: the goroutine is ours
+				r = result{err: fmt.Errorf("xoauth2: panic of type %T in the token source", v)}
+			}
+			done <- r
+		}()
 		if withContext, ok := ts.(TokenSource); ok {
 			r.token, r.err = withContext.TokenContext(ctx)
 		} else {
 			r.token, r.err = ts.Token()
 		}
-		done <- r
 	}()
 	select {
 	case <-ctx.Done():
