@@ -16,11 +16,12 @@ import (
 // authenticate runs try with the token. If the server refuses a token that may
 // be outdated, it does so once more with a new one.
 func (s *session) authenticate(ctx context.Context, offered []string, try func(*SASLClient) error) error {
-	s.step = stepAuth
+	s.step = stepToken
 	s.pending.wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	s.step = stepAuth
 	token := s.pending.token.AccessToken
 	err := s.tryToken(offered, token, try)
 	own, ok := s.ts.(cachedSource)

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/emersion/go-smtp"
 	"golang.org/x/oauth2"
 
 	"github.com/xoauth2/go-xoauth2/internal/wire"
@@ -23,7 +25,7 @@ import (
 // do not change it and do not keep it.
 type DialOptions struct {
 	Provider  Provider
-	Addr      string      // overrides the provider's
+	Addr      string      // overrides the provider's; without a Provider, nothing is taken for known of the server there
 	TLSConfig *tls.Config // cloned; ServerName filled in; nil also shares one cache of TLS sessions
 
 	// DialContext makes the TCP connection; nil: that of a zero net.Dialer.
@@ -51,6 +53,13 @@ type dialError struct {
 
 func (e *dialError) Error() string {
 	text := strings.TrimPrefix(e.Err.Error(), "xoauth2: ")
+	switch err := e.Err.(type) {
+	case *imap.Error, *smtp.SMTPError: // which do not quote the server's words
+		text = reply(err)
+	case pop3Failure: // whose command is the step
+		text = strings.TrimPrefix(err.err.Error(), pop3Prefix)
+	}
+	text = wire.Printable(text)
 	where := strings.TrimSpace(e.Protocol.String() + " " + e.Addr)
 	return fmt.Sprintf("xoauth2: %s: %s: %s", where, e.Step, text)
 }
@@ -85,6 +94,7 @@ type session struct {
 	tls      *tls.Config
 	trace    *wire.Trace
 
+	named      bool // the caller named the provider
 	customDial bool // by the caller's DialContext
 
 	raw      net.Conn // closing it interrupts everything
@@ -92,6 +102,7 @@ type session struct {
 	greeting string
 	pending  *pendingToken
 	sent     func() string // the token that was sent; nil: none was
+	silent   bool          // the capabilities were not asked for
 	renewed  bool          // a refused token was replaced by a new one
 }
 
@@ -101,6 +112,7 @@ func newSession(proto Protocol, username string, ts oauth2.TokenSource, opts *Di
 	if opts != nil {
 		s.opts = *opts
 	}
+	s.named = s.opts.Provider != (Provider{})
 	s.opts.Provider = s.opts.Provider.orExchange()
 	s.service = s.opts.Provider.Service(proto)
 	s.addr = cmp.Or(s.opts.Addr, s.service.Addr)
@@ -127,8 +139,8 @@ func (s *session) check() (err error) {
 	if err := checkUsername(s.username); err != nil {
 		return err
 	}
-	if strings.ContainsAny(s.opts.LocalName, " \r\n") {
-		return errors.New("DialOptions.LocalName is no domain name: it holds white space")
+	if strings.ContainsFunc(s.opts.LocalName, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return errors.New("DialOptions.LocalName is no domain name: it holds white space or control characters")
 	}
 	if s.addr == "" {
 		return fmt.Errorf("%s has no %v server: set DialOptions.Addr", s.opts.Provider.name(), s.proto)
@@ -152,10 +164,10 @@ func newClientSession(proto Protocol, username string, ts oauth2.TokenSource) (*
 	return s, nil
 }
 
-// isKnown reports whether the server is the provider's own, so that what is
-// known of that holds.
+// isKnown reports whether what is known of the provider's server holds for the
+// one that is dialled: not if the caller named another address and no provider.
 func (s *session) isKnown() bool {
-	return s.addr == s.service.Addr
+	return s.named || s.addr == s.service.Addr
 }
 
 func transport(s Service) string {
@@ -182,6 +194,7 @@ func dial[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (C, 
 	if class == "closed" {
 		s.trace.Ended()
 	}
+	s.trace.Set("Options", s.traceOptions())
 	s.trace.Close(class)
 	return client, err
 }
@@ -193,6 +206,9 @@ func attempt[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (
 		raw, err := s.opts.DialContext(ctx, "tcp", s.addr)
 		if err != nil {
 			return err
+		}
+		if raw == nil {
+			return errors.New("DialOptions.DialContext returned no connection")
 		}
 		s.raw = raw
 		err = wire.Interruptible(ctx, raw, func() error {
@@ -265,6 +281,9 @@ func (s *session) handshake(ctx context.Context, secure *tls.Conn) error {
 // failed says where err happened. If ctx ended, that is the reason, whatever
 // the connection reported when it was closed.
 func (s *session) failed(ctx context.Context, err error) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done() // net.Dialer's timer may be the faster one
+	}
 	var noToken tokenFailure
 	switch {
 	case errors.As(context.Cause(ctx), &noToken):
@@ -284,6 +303,21 @@ func (s *session) failed(ctx context.Context, err error) error {
 		e.TokenLength = len(s.sent())
 	}
 	return e
+}
+
+// traceOptions returns the settings that a transcript needs to be played again.
+func (s *session) traceOptions() string {
+	var options []string
+	add := func(ok bool, option string) {
+		if ok {
+			options = append(options, option)
+		}
+	}
+	add(s.silent, "sasl-ir-known")
+	add(s.proto == SMTP && s.isKnown() && s.opts.Provider.LongAuthLine, "long-auth-line")
+	add(s.opts.VerifyMailbox, "verify-mailbox")
+	add(s.opts.LocalName != "localhost", "local-name="+s.opts.LocalName)
+	return strings.Join(options, ", ")
 }
 
 // traceClass returns how a transcript calls the outcome err.

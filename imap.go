@@ -82,6 +82,7 @@ func (s *session) imapMechanisms(login *imaplogin.Login) (offered []string, inli
 	_, remembered := inlineServers.Load(s.addr)
 	remembered = remembered && !s.customDial
 	if silent && (remembered || s.isKnown() && s.service.SASLIR) {
+		s.silent = true
 		return []string{Mechanism}, true, nil
 	}
 	s.step = stepCapabilities

@@ -86,6 +86,19 @@ func wrapPOP3(err error) error {
 	return pop3Failure{failure.Command, reason}
 }
 
+// pop3Reason is wrapPOP3 for the dialers, whose errors name the step, and not
+// the command. The server's words are not cut yet, since the token, if the
+// server repeats it, must be taken out first.
+func pop3Reason(err error) error {
+	if refusal, ok := errors.AsType[*pop3.Refusal](err); ok {
+		return &POP3Error{Code: refusal.Code, Message: refusal.Text}
+	}
+	if failure, ok := err.(*pop3.Error); ok {
+		return failure.Err
+	}
+	return err
+}
+
 // NewPOP3Client returns a session on conn, after it has read the greeting. It
 // does no TLS of its own: for that, conn is a *tls.Conn. How long the server
 // may take is for the caller to bound, by deadlines on conn or by closing it.
@@ -252,16 +265,17 @@ func DialPOP3(ctx context.Context, username string, ts oauth2.TokenSource, opts 
 func loginPOP3(ctx context.Context, s *session, conn net.Conn) (*POP3Client, error) {
 	s.step = stepGreeting
 	wc := wire.NewConn(conn, s.trace)
-	c, err := newPOP3Client(wc)
+	opened, err := pop3.New(wc)
 	if err != nil {
-		return nil, err
+		return nil, pop3Reason(err)
 	}
-	s.greeting = diagnosis.ServerName(c.session.Greeting)
+	c := &POP3Client{opened}
+	s.greeting = diagnosis.ServerName(opened.Greeting)
 	if s.service.StartTLS {
 		s.step = stepStartTLS
 		err := c.session.StartTLS(func(wc *wire.Conn) error { return s.startTLS(ctx, wc) })
 		if err != nil {
-			return nil, wrapPOP3(err)
+			return nil, pop3Reason(err)
 		}
 	}
 	if err := c.authenticate(ctx, s); err != nil {
@@ -269,8 +283,8 @@ func loginPOP3(ctx context.Context, s *session, conn net.Conn) (*POP3Client, err
 	}
 	if s.opts.VerifyMailbox {
 		s.step = stepMailbox
-		if _, _, err := c.Stat(); err != nil {
-			return nil, s.mailboxError(err)
+		if _, _, err := c.session.Stat(); err != nil {
+			return nil, s.mailboxError(pop3Reason(err))
 		}
 	}
 	wc.Trace(nil)
@@ -289,11 +303,8 @@ func (c *POP3Client) authenticate(ctx context.Context, s *session) error {
 		case ok && refusal.Unasked:
 			unasked = refusal
 			return errUnasked
-		case ok:
-			// Not cut yet: the token, if the server repeats it, must go first.
-			return &POP3Error{Code: refusal.Code, Message: refusal.Text}
 		}
-		return wrapPOP3(err)
+		return pop3Reason(err)
 	}
 	err := s.authenticate(ctx, []string{Mechanism}, login)
 	if errors.Is(err, errUnasked) {
@@ -318,7 +329,7 @@ func (c *POP3Client) authenticateAsOffered(ctx context.Context, s *session, logi
 		return errUnasked
 	}
 	if err != nil {
-		return wrapPOP3(err)
+		return pop3Reason(err)
 	}
 	offered := capabilities["SASL"]
 	if slices.ContainsFunc(offered, func(m string) bool { return strings.EqualFold(m, Mechanism) }) {

@@ -64,7 +64,7 @@ func loginSMTP(ctx context.Context, s *session, conn net.Conn) (*smtp.Client, er
 	if !ok {
 		return nil, errNoAuth
 	}
-	return client, s.authSMTP(ctx, client, monitor, offered, s.opts.Provider.LongAuthLine)
+	return client, s.authSMTP(ctx, client, monitor, offered, s.isKnown() && s.opts.Provider.LongAuthLine)
 }
 
 // newSMTP returns a go-smtp client that is ready to say EHLO over TLS.

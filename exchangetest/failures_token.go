@@ -97,7 +97,7 @@ func (s *Server) IssueExpiredTokens() *Fault {
 // of people in many groups are.
 func (s *Server) IssueLongTokens(length int) *Fault {
 	// The claims are written in base64, four characters for three.
-	return s.claims(func(c *authority.Claims) { c.Padding = strings.Repeat("x", (length*3+3)/4) })
+	return s.claims(func(c *authority.Claims) { c.Padding = strings.Repeat("x", (max(0, length)*3+3)/4) })
 }
 
 func (s *Server) claims(rewrite func(*authority.Claims)) *Fault {

@@ -250,7 +250,7 @@ func concurrency(s xoauth2.TokenStore) error {
 				})
 				value, err := s.Load(ctx, "counter")
 				if strings.Trim(string(value), "+") != "" {
-					err = errors.Join(err, fmt.Errorf("Load got %q, which nobody stored", value))
+					err = errors.Join(err, fmt.Errorf("load got %q, which nobody stored", value))
 				}
 				errs <- err
 			}
@@ -301,11 +301,11 @@ func wantAbsent(s xoauth2.TokenStore, key string) error {
 func wantKeys(s xoauth2.TokenStore, want ...string) error {
 	got, err := s.Keys(context.Background())
 	if err != nil {
-		return fmt.Errorf("Keys: %w", err)
+		return fmt.Errorf("keys: %w", err)
 	}
 	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("Keys: got %.40q, want %.40q", got, want)
+		return fmt.Errorf("keys: got %.40q, want %.40q", got, want)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type record struct {
 	Version    int                    `json:"version"`
 	Generation uint64                 `json:"generation"` // grows with every change
 	Username   string                 `json:"username"`
+	SignedIn   time.Time              `json:"signed_in"`
 	Refresh    string                 `json:"refresh_token"`
 	Tokens     map[string]accessToken `json:"access_tokens,omitempty"` // by scope
 }
@@ -44,7 +45,7 @@ type accessToken struct {
 
 // New returns the record of an account that has just signed in.
 func New(username string) Record {
-	return Record{&record{Version: Version, Username: username}}
+	return Record{&record{Version: Version, Username: username, SignedIn: time.Now()}}
 }
 
 // Decode reads a record. A record of a later version is refused, and so are
@@ -68,6 +69,9 @@ func (r Record) Encode() ([]byte, error) { return json.Marshal(r.v) }
 
 // Username returns the account's user name.
 func (r Record) Username() string { return r.v.Username }
+
+// SignedIn returns when the user signed in.
+func (r Record) SignedIn() time.Time { return r.v.SignedIn }
 
 // Format keeps fmt from showing a record's secrets.
 func (r Record) Format(f fmt.State, _ rune) { fmt.Fprint(f, "account.Record") }

@@ -122,7 +122,9 @@ func (r *Renewer) Save(ctx context.Context, rec Record) error {
 		}
 		return rec.Encode()
 	})
-	r.remember(&rec, nil)
+	if err == nil {
+		r.remember(nil, nil)
+	}
 	return err
 }
 

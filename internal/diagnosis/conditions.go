@@ -27,7 +27,6 @@ func (c Cause) applies(f *Facts) bool { return c.If == nil || c.If(f) }
 // proven reports whether the claims prove a cause.
 func (c Cause) proven(f *Facts) bool { return c.Certain != nil && c.applies(f) && c.Certain(f) }
 
-func onIMAP(f *Facts) bool { return f.Protocol == "IMAP" }
 func onPOP3(f *Facts) bool { return f.Protocol == "POP3" }
 func onSMTP(f *Facts) bool { return f.Protocol == "SMTP" }
 

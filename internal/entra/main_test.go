@@ -154,6 +154,7 @@ func renderings(err error) []string {
 	texts := []string{err.Error(), fmt.Sprintf("%v %+v %#v", err, err, err), string(asJSON)}
 	var r *entra.Refusal
 	if errors.As(err, &r) && r.Retrieve != nil {
+		//lint:ignore SA1026 whether it can be marshalled is not the question here
 		inner, _ := json.Marshal(r.Retrieve)
 		texts = append(texts, string(r.Retrieve.Body), r.Retrieve.Error(), string(inner), fmt.Sprintf("%#v %#v", *r, *r.Retrieve),
 			fmt.Sprintf("%+v", *r.Retrieve.Response))

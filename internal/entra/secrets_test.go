@@ -1,6 +1,7 @@
 package entra_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -156,7 +157,7 @@ func TestMalformedHTTP(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{"%s\r\n\r\n", "HTTP/1.1 %s\r\n\r\n", "HTTP/1.1 200 OK\r\n%s\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: %s\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n"} {
-		rt := &http.Transport{DialTLS: func(string, string) (net.Conn, error) {
+		rt := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 			near, far := net.Pipe()
 			go func() {
 				defer far.Close()

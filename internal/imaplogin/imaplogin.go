@@ -29,6 +29,8 @@ const (
 	maxChallenges = 10
 )
 
+var errTooMany = fmt.Errorf("the server sends more than %d responses to one command", maxResponses)
+
 // Login is the dialogue. It is not safe for concurrent use.
 type Login struct {
 	Greeting string // the text of the server's greeting
@@ -66,7 +68,7 @@ func New(conn *wire.Conn) (*Login, error) {
 }
 
 // StartTLS asks for TLS (RFC 9051, section 6.2.1). When it returns nil the
-// handshake is due, and the capabilities are forgotten.
+// handshake is due, and what the server said is forgotten.
 func (l *Login) StartTLS() error {
 	if l.caps != nil && !l.has("STARTTLS") {
 		return errors.New("the server does not offer STARTTLS")
@@ -74,7 +76,7 @@ func (l *Login) StartTLS() error {
 	if err := l.Command("STARTTLS"); err != nil {
 		return err
 	}
-	l.caps = nil
+	l.caps, l.goodbye = nil, nil
 	return nil
 }
 
@@ -103,7 +105,10 @@ func (l *Login) has(capability string) bool {
 // Command runs a command, of whose responses only the capabilities matter. A
 // refusal is an *imap.Error.
 func (l *Login) Command(command string) error {
-	tag := l.nextTag()
+	tag, err := l.begin()
+	if err != nil {
+		return err
+	}
 	if err := l.conn.WriteLine(tag, " ", command); err != nil {
 		return err
 	}
@@ -117,9 +122,35 @@ func (l *Login) Command(command string) error {
 	return nil
 }
 
-func (l *Login) nextTag() string {
-	l.tags++
-	return "T" + strconv.Itoa(l.tags)
+// begin returns the tag of the next command. What the server said before it can
+// be no answer to it: only untagged responses may come at any time (RFC 9051,
+// section 7).
+func (l *Login) begin() (tag string, err error) {
+	for range maxResponses {
+		if l.conn.R.Buffered() == 0 {
+			l.tags++
+			return "T" + strconv.Itoa(l.tags), nil
+		}
+		line, err := l.readLine()
+		if err != nil {
+			return "", err
+		}
+		untagged, ok := strings.CutPrefix(line, "* ")
+		if !ok {
+			return "", wire.Unexpected(line)
+		}
+		l.untagged(untagged)
+	}
+	return "", errTooMany
+}
+
+// readLine prefers the server's goodbye to the mere end of the connection.
+func (l *Login) readLine() (string, error) {
+	line, err := l.conn.ReadLine()
+	if err != nil && l.goodbye != nil {
+		return "", l.goodbye
+	}
+	return line, err
 }
 
 // Authenticate runs the AUTHENTICATE command (RFC 9051, section 6.2.2), with
@@ -131,7 +162,10 @@ func (l *Login) Authenticate(client sasl.Client, inline bool) error {
 	if err != nil {
 		return err
 	}
-	tag := l.nextTag()
+	tag, err := l.begin()
+	if err != nil {
+		return err
+	}
 	if inline {
 		err = l.conn.WriteLine(tag, " AUTHENTICATE ", mech, " ", base64.StdEncoding.EncodeToString(ir))
 	} else {
@@ -177,10 +211,7 @@ func (l *Login) answer(client sasl.Client, challenge string) error {
 // request, whose text it returns.
 func (l *Login) response(tag string) (text string, continued bool, err error) {
 	for range maxResponses {
-		line, err := l.conn.ReadLine()
-		if err != nil && l.goodbye != nil {
-			return "", false, l.goodbye // says more than that the connection ended
-		}
+		line, err := l.readLine()
 		if err != nil {
 			return "", false, err
 		}
@@ -197,7 +228,7 @@ func (l *Login) response(tag string) (text string, continued bool, err error) {
 		}
 		return "", false, l.completed(line, tagged)
 	}
-	return "", false, fmt.Errorf("the server sends more than %d responses to one command", maxResponses)
+	return "", false, errTooMany
 }
 
 // completed judges the reply that ends a command.

@@ -103,6 +103,9 @@ func (c *Client) ready(cmd command) error {
 	if err != nil {
 		return c.fail(err)
 	}
+	if r, err := parseReply(stray); err == nil && r.status == refused {
+		return c.fail(r.refusal()) // what Dovecot says when the mailbox of a login does not open
+	}
 	return c.fail(fmt.Errorf("the server sent what no command asked for: %q", wire.Cut(string(stray))))
 }
 

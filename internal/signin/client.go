@@ -159,20 +159,34 @@ func (c *Client) Browser(ctx context.Context, consent []string, scope string, op
 func await(ctx context.Context, listener *loopback.Listener, state string, open func() error, paste io.Reader) (url.Values, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	opened := make(chan error, 1)
 	go func() {
-		if err := open(); err != nil && paste == nil {
-			cancel(fmt.Errorf("the browser could not be opened: %w", err))
+		err := open()
+		if err != nil {
+			err = fmt.Errorf("the browser could not be opened: %w", err)
 		}
+		if err != nil && paste == nil {
+			cancel(err)
+		}
+		opened <- err
 	}()
 	pasted := make(chan url.Values, 1)
 	if paste != nil {
 		go func() {
 			answer, err := readPasted(paste, listener.URL(), state)
-			if err == nil {
+			switch {
+			case err == nil:
 				pasted <- answer
 				err = errPasted
+			case errors.Is(err, io.EOF): // nobody will paste, which leaves the browser
+				select {
+				case err = <-opened:
+				case <-ctx.Done():
+				}
 			}
-			cancel(err)
+			if err != nil {
+				cancel(err)
+			}
 		}()
 	}
 	answer, err := listener.Wait(ctx, state)

@@ -96,7 +96,20 @@ func IsNetworkError(err error) bool {
 	}
 	var sent *url.Error
 	var network net.Error
-	return errors.As(err, &sent) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
+	var stream streamError
+	return errors.As(err, &sent) || errors.As(err, &network) || errors.As(err, &stream) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// streamError is a stream of HTTP/2 that was broken off: net/http's own type
+// is not exported, and its As method fills one with the same fields.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string {
+	return fmt.Sprintf("HTTP/2 stream broken off with code %d", e.Code)
 }
 
 // NeedsBrowser reports whether an endpoint refuses the device flow where it

@@ -32,13 +32,13 @@ func State() string { return rand.Text() }
 
 // Code returns the authorization code of a redirect's parameters. A refusal by
 // the authorization endpoint is an *entra.Refusal. An answer by another issuer
-// than that of authURL is an error (RFC 9207, section 2.4).
+// than that of authURL, a refusal too, is an error (RFC 9207, section 2.4).
 func Code(answer url.Values, authURL string) (string, error) {
-	if refusal := entra.ParseAuthorizationError(answer); refusal != nil {
-		return "", refusal
-	}
 	if iss := answer.Get("iss"); iss != "" && !sameHost(iss, authURL) {
 		return "", fmt.Errorf("the answer to the sign-in names the issuer %.256q, which is not the one that was asked", iss)
+	}
+	if refusal := entra.ParseAuthorizationError(answer); refusal != nil {
+		return "", refusal
 	}
 	code := answer.Get("code")
 	if code == "" {

@@ -3,6 +3,7 @@ package smtplogin
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -19,6 +20,8 @@ const maxLoginBytes = 1 << 20
 
 // errTooMuch is what go-smtp reads when the server exceeds maxLoginBytes.
 var errTooMuch = fmt.Errorf("the server sends more than %d bytes before the login is over", maxLoginBytes)
+
+var errEarly = errors.New("the server sent what no command asked for")
 
 // Monitor sees everything that a go-smtp client reads and writes, as its
 // DebugWriter. It traces, it limits what the server may send, and it ends an
@@ -38,6 +41,8 @@ type Monitor struct {
 	client   bool   // the next byte is the client's
 	line     []byte // what came of the current line
 	reply    reply  // what came of the current reply
+	over     bool   // the current reply is complete
+	early    bool   // the server went on then, instead of waiting for the client
 	auth     bool   // an AUTH exchange is under way
 	received int
 }
@@ -56,7 +61,7 @@ func (m *Monitor) Write(p []byte) (int, error) {
 		if line, ok := bytes.CutSuffix(m.line, []byte("\r\n")); ok {
 			m.trace.Client(line)
 			m.line = m.line[:0]
-			m.client = false
+			m.client, m.over = false, false
 			m.reply = reply{}
 		}
 		return len(p), nil
@@ -67,6 +72,7 @@ func (m *Monitor) Write(p []byte) (int, error) {
 	}
 	start := -len(m.line) // where the current line begins in p
 	for i := range p {
+		m.early = m.early || m.over
 		m.line = append(m.line, p[i])
 		if m.auth {
 			m.mask(p, start)
@@ -95,6 +101,7 @@ func (m *Monitor) endLine(p []byte, start int) {
 	}
 	last, ok := m.reply.add(string(line))
 	m.line = m.line[:0]
+	m.over = last
 	m.client = last || !ok // after a line that is no reply, go-smtp gives up
 }
 
@@ -120,7 +127,7 @@ func isBase64(line []byte) bool {
 // connection ended in the middle of a line: net/textproto takes what there is
 // for the whole, be it half a list of mechanisms.
 func (m *Monitor) Check(err error) error {
-	if !m.client && len(m.line) > 0 && m.received <= maxLoginBytes {
+	if !m.client && len(m.line) > 0 && m.received <= maxLoginBytes && !errors.Is(err, smtp.ErrTooLongLine) {
 		return fmt.Errorf("the connection ended in the middle of a line: %w", io.ErrUnexpectedEOF)
 	}
 	return err
@@ -129,6 +136,9 @@ func (m *Monitor) Check(err error) error {
 // Auth runs the AUTH command. A refusal is an *smtp.SMTPError and leaves the
 // connection usable; after any other error it must be closed.
 func (m *Monitor) Auth(c *smtp.Client, mechanism sasl.Client) error {
+	if m.early {
+		return errEarly // it would be taken for the reply to AUTH
+	}
 	m.reply = reply{}
 	m.auth = true
 	quiet := &quietClient{Client: mechanism}
@@ -141,6 +151,8 @@ func (m *Monitor) Auth(c *smtp.Client, mechanism sasl.Client) error {
 		return quiet.failure
 	case m.reply.code >= 400:
 		return m.reply.error()
+	case m.early:
+		return errEarly
 	case m.reply.code != 235:
 		return wire.Unexpected(strconv.Itoa(m.reply.code) + " " + strings.Join(m.reply.lines, " "))
 	}

@@ -59,10 +59,14 @@ func command(conn *wire.Conn, expect int, line string) (string, error) {
 // are an *smtp.SMTPError.
 func readReply(conn *wire.Conn, expect int) (string, error) {
 	var r reply
+	size := 0
 	for range maxReplyLines {
 		line, err := conn.ReadLine()
 		if err != nil {
 			return "", err
+		}
+		if size += len(line); size > maxLoginBytes {
+			return "", errTooMuch
 		}
 		last, ok := r.add(line)
 		if !ok {

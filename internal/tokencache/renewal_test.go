@@ -52,7 +52,7 @@ func TestRenewalMoment(t *testing.T) {
 				t.Error("the token is gone too early")
 			}
 			synctest.Wait()
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if s.Cached() != nil {
 				t.Error("the token is still there")
 			}
@@ -121,7 +121,7 @@ func TestRenewalDisturbsNobody(t *testing.T) {
 			time.Sleep(30*time.Second - 1)
 			wantToken(t, s, 1, 0)
 			e.wantRequests(t, 2)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			wantToken(t, s, 1, 0)
 			time.Sleep(e.takes)
 			synctest.Wait()
@@ -151,7 +151,7 @@ func TestRenewalHonoursRetryAfter(t *testing.T) {
 			time.Sleep(tt.want - 1)
 			s.Cached()
 			e.wantRequests(t, 2)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if _, err := s.Token(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -253,7 +253,7 @@ func TestClockMoves(t *testing.T) {
 		time.Sleep(30*time.Second - 1)
 		wantToken(t, s, 1, 0)
 		e.wantRequests(t, 2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantToken(t, s, 1, 0)
 		synctest.Wait()
 		wantToken(t, s, 3, 0)

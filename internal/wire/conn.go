@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"unicode"
 )
 
 // MaxLine is the longest line that ReadLine accepts, without its line break.
@@ -122,6 +123,21 @@ func (c *Conn) StartTLS(secure *tls.Conn) error {
 // Unexpected returns the error for a line that has no place where it stands.
 func Unexpected(line string) error {
 	return fmt.Errorf("unexpected reply of the server: %q", Cut(line))
+}
+
+// Printable returns a text that may hold a stranger's words unquoted, such as
+// the names in a certificate, on one line, and cut at 1 KiB.
+func Printable(s string) string {
+	const limit = 1 << 10
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
 
 // Cut limits a stranger's text to 256 bytes.

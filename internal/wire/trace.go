@@ -35,7 +35,7 @@ func NewTrace(w io.Writer) *Trace {
 
 // Set writes a setting into the head of the transcript.
 func (t *Trace) Set(name, value string) {
-	if t == nil {
+	if t == nil || value == "" {
 		return
 	}
 	setting := fmt.Sprintf("# %-10s %s\n", name+":", oneLine(value))
