@@ -63,7 +63,7 @@ func (acc *Account) refused(token string) bool { return acc.all.refused(token) }
 // No protocols means those of the App. Its calls share one cache.
 func (acc *Account) For(protocols ...Protocol) TokenSource {
 	scope := acc.app.scope(protocols)
-	if len(protocols) == 0 || scope == acc.app.scope(acc.app.Protocols) {
+	if len(protocols) == 0 || scope == acc.app.init().scope {
 		return acc.all
 	}
 	acc.mu.Lock()
@@ -136,7 +136,7 @@ func (a *App) scope(protocols []Protocol) string {
 func (a *App) newAccount(key, username string) *Account {
 	acc := &Account{app: a, username: username}
 	acc.renewer = account.Renewer{Store: a.init().store, Key: key, Refresh: a.refresh}
-	acc.all = cacheSource{acc.newSource(a.scope(a.Protocols))}
+	acc.all = cacheSource{acc.newSource(a.init().scope)}
 	return acc
 }
 
@@ -176,19 +176,13 @@ func (a *App) consent() []string {
 	return scopes
 }
 
-// quirks adds what it takes to get a refresh token elsewhere than at Entra: a
-// prompt for consent (OpenID Connect Core 1.0, section 11), and at Google
-// access_type besides (Google's "Using OAuth 2.0 for Web Server Applications").
+// quirks adds what Google wants for a refresh token (Google's "Using OAuth 2.0
+// for Web Server Applications").
 func (a *App) quirks(opts []oauth2.AuthCodeOption) []oauth2.AuthCodeOption {
-	p := a.Provider.orExchange()
-	if p.hasTenants() {
+	if a.Provider.Name != nameGmail {
 		return opts
 	}
-	own := []oauth2.AuthCodeOption{oauth2.ApprovalForce}
-	if p.Name == nameGmail {
-		own = append(own, oauth2.AccessTypeOffline)
-	}
-	return append(own, opts...)
+	return append([]oauth2.AuthCodeOption{oauth2.AccessTypeOffline}, opts...)
 }
 
 // Exchange redeems the code that came back to RedirectURL, checks the id_token
@@ -199,7 +193,7 @@ func (a *App) Exchange(ctx context.Context, code, verifier string) (*Account, er
 	if err != nil {
 		return nil, err
 	}
-	result, err := client.Redeem(ctx, code, verifier, a.RedirectURL, a.scope(a.Protocols))
+	result, err := client.Redeem(ctx, code, verifier, a.RedirectURL, a.init().scope)
 	return a.signedIn(ctx, result, a.refusal(err, a.RedirectURL))
 }
 
@@ -231,7 +225,7 @@ func (a *App) BrowserLogin(ctx context.Context, opts *BrowserOptions) (*Account,
 	if o.LoginHint != "" {
 		params = append(params, oauth2.SetAuthURLParam("login_hint", o.LoginHint))
 	}
-	result, err := client.Browser(ctx, a.consent(), a.scope(a.Protocols), o.Open, o.Paste, a.quirks(params)...)
+	result, err := client.Browser(ctx, a.consent(), a.init().scope, o.Open, o.Paste, a.quirks(params)...)
 	return a.signedIn(ctx, result, a.refusal(err, "http://localhost"))
 }
 
@@ -252,7 +246,7 @@ func (a *App) DeviceLogin(ctx context.Context, show func(*oauth2.DeviceAuthRespo
 	if show == nil {
 		return nil, errors.New("xoauth2: device login: no function to show the code with")
 	}
-	result, err := client.Device(ctx, a.scope(a.Protocols), show)
+	result, err := client.Device(ctx, a.init().scope, show)
 	acc, err := a.signedIn(ctx, result, a.refusal(err, ""))
 	if refusal := (*TokenError)(nil); errors.As(err, &refusal) && signin.NeedsBrowser(refusal.Code, refusal.AADSTS) {
 		return nil, fmt.Errorf("xoauth2: device login is blocked, by Conditional Access perhaps: use BrowserLogin: %w", err)
@@ -274,7 +268,7 @@ func (a *App) signedIn(ctx context.Context, result *signin.Result, err error) (*
 		return nil, errors.New("xoauth2: the sign-in brought no refresh token: is offline access among the application's permissions?")
 	}
 	record := account.New(id.Username)
-	record.Put(a.scope(a.Protocols), result.Token, time.Now())
+	record.Put(a.init().scope, result.Token, time.Now())
 	accounts := &a.init().accounts
 	acc, ok := accounts.Get(id.Username)
 	if key := a.accountKey(id); !ok || acc.renewer.Key != key {

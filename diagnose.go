@@ -51,7 +51,8 @@ type AuthError struct {
 // Error returns in one line what was refused where, the server's words, and
 // what the token's claims prove to be the cause, if they do.
 func (e *AuthError) Error() string {
-	text := fmt.Sprintf("xoauth2: %v %s: the server refuses %q: %s", e.Protocol, e.Addr, wire.Cut(e.Username), reply(e.Err))
+	where := strings.TrimSpace(e.Protocol.String() + " " + e.Addr)
+	text := fmt.Sprintf("xoauth2: %s: the server refuses %q: %s", where, wire.Cut(e.Username), reply(e.Err))
 	if e.Server != nil {
 		text += " (" + strings.TrimPrefix(e.Server.Error(), "xoauth2: ") + ")"
 	}
@@ -153,6 +154,23 @@ const (
 	ClassThrottled                  // too much was asked: wait, then try again
 	ClassTemporary                  // try again later
 )
+
+// String returns the class's name in lower case.
+func (c Class) String() string {
+	switch c {
+	case ClassConfiguration:
+		return "configuration"
+	case ClassSignIn:
+		return "sign-in"
+	case ClassIdentity:
+		return "identity"
+	case ClassThrottled:
+		return "throttled"
+	case ClassTemporary:
+		return "temporary"
+	}
+	return "unknown"
+}
 
 // Cause is one explanation of an error.
 type Cause struct {

@@ -49,6 +49,9 @@ func loginSMTP(ctx context.Context, s *session, conn net.Conn) (*smtp.Client, er
 	}
 	monitor := smtplogin.NewMonitor(s.trace, s.service.StartTLS)
 	monitor.Begin = func() {
+		if !s.service.StartTLS {
+			s.greeting = diagnosis.ServerName(monitor.Reply())
+		}
 		// After STARTTLS, go-smtp does the handshake when it says EHLO.
 		if state, ok := client.TLSConnectionState(); ok && s.step == stepHandshake {
 			s.trace.Handshake(state)

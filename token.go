@@ -163,6 +163,7 @@ type appState struct {
 	once     sync.Once
 	client   *entra.Client
 	store    TokenStore
+	scope    string // of the App's own protocols; one string for all accounts
 	appOnly  *tokencache.Source
 	accounts account.Index[*Account]
 }
@@ -174,6 +175,7 @@ func (a *App) init() *appState {
 		if a.Store == nil {
 			a.state.store = MemoryStore()
 		}
+		a.state.scope = a.scope(a.Protocols)
 		a.state.appOnly = a.newCache(a.fetchAppOnly)
 	})
 	return &a.state
@@ -248,7 +250,7 @@ func (a *App) client() (*signin.Client, error) {
 	case p.TokenURL == "":
 		return nil, fmt.Errorf("xoauth2: %s has no token endpoint: set Provider.TokenURL", p.name())
 	}
-	c := &signin.Client{Wire: a.init().client, Endpoint: p.Endpoint(a.Tenant), ClientID: a.ClientID, Authenticate: a.authenticate}
+	c := &signin.Client{Wire: a.init().client, Endpoint: p.Endpoint(a.Tenant), ClientID: a.ClientID, Authenticate: a.authenticate, AskConsent: !p.hasTenants()}
 	if isGUID(a.Tenant) {
 		c.TenantID = a.Tenant
 	}

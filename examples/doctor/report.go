@@ -43,21 +43,12 @@ type cause struct {
 	Reference string   `json:"reference,omitempty"`
 }
 
-var classes = map[xoauth2.Class]string{
-	xoauth2.ClassUnknown:       "unknown",
-	xoauth2.ClassConfiguration: "configuration",
-	xoauth2.ClassSignIn:        "sign-in",
-	xoauth2.ClassIdentity:      "identity",
-	xoauth2.ClassThrottled:     "throttled",
-	xoauth2.ClassTemporary:     "temporary",
-}
-
 // explain fills in what a failure means.
 func (s *step) explain(err error) {
 	d := xoauth2.Diagnose(err)
 	s.Detail = ""
 	s.Error = err.Error()
-	s.Class = classes[d.Class]
+	s.Class = d.Class.String()
 	s.RetryAfter = d.RetryAfter.Milliseconds()
 	if refused, ok := errors.AsType[*xoauth2.AuthError](err); ok {
 		s.Trace = refused.Trace()

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -279,19 +280,42 @@ func (l *Login) Client(options *imapclient.Options) (*imapclient.Client, error) 
 	return client, nil
 }
 
-// handedOver is a connection of which a part was read already.
+// handedOver is a connection of which a part was read already. It also ends
+// with the server's BYE, if that came last, in place of io.EOF, since go-imap
+// v2.0.0-beta.8 keeps the server's reason for ending a session to itself.
 type handedOver struct {
 	net.Conn
-	unread *bytes.Reader // nil when it is read
+	unread  *bytes.Reader // nil when it is read
+	goodbye *imap.Error   // nil: the last line was another one
 }
 
 func (c *handedOver) Read(p []byte) (int, error) {
-	if c.unread == nil {
-		return c.Conn.Read(p)
+	if c.unread != nil {
+		n, _ := c.unread.Read(p)
+		if c.unread.Len() == 0 {
+			c.unread = nil
+		}
+		return n, nil
 	}
-	n, _ := c.unread.Read(p)
-	if c.unread.Len() == 0 {
-		c.unread = nil
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.goodbye = goodbye(p[:n])
 	}
-	return n, nil
+	if n == 0 && err == io.EOF && c.goodbye != nil {
+		err = c.goodbye
+	}
+	return n, err
+}
+
+// goodbye returns the BYE that is the last line of what was read at once, or
+// nil.
+func goodbye(read []byte) *imap.Error {
+	line, ok := bytes.CutSuffix(read, []byte("\r\n"))
+	line = line[bytes.LastIndexByte(line, '\n')+1:]
+	if !ok || !bytes.HasPrefix(line, []byte("* BYE ")) {
+		return nil
+	}
+	status := parseStatus(string(line[len("* "):]))
+	status.Text = wire.Cut(status.Text)
+	return &status.Error
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -20,6 +21,11 @@ type Client struct {
 	Endpoint oauth2.Endpoint
 	ClientID string
 	TenantID string // what id_tokens must name; empty: any
+
+	// AskConsent has every sign-in prompt for consent, without which
+	// offline_access is to be ignored (OpenID Connect Core 1.0, section 11).
+	// Entra does not demand it.
+	AskConsent bool
 
 	// Authenticate adds the client's authentication to a form for audience.
 	Authenticate func(ctx context.Context, form url.Values, audience string) error
@@ -59,7 +65,27 @@ func (c *Client) AuthCodeURL(redirectURL, state, verifier string, scopes []strin
 	}
 	config := oauth2.Config{ClientID: c.ClientID, Endpoint: c.Endpoint, RedirectURL: redirectURL, Scopes: scopes}
 	own := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", Nonce(verifier))}
-	return config.AuthCodeURL(state, append(own, opts...)...), nil
+	page := config.AuthCodeURL(state, append(own, opts...)...)
+	if !c.AskConsent {
+		return page, nil
+	}
+	return withConsent(page)
+}
+
+// withConsent adds consent to what the sign-in page prompts for.
+func withConsent(page string) (string, error) {
+	u, err := url.Parse(page)
+	if err != nil {
+		return "", err
+	}
+	query := u.Query()
+	prompt := strings.Fields(query.Get("prompt"))
+	if slices.Contains(prompt, "none") || slices.Contains(prompt, "consent") {
+		return page, nil
+	}
+	query.Set("prompt", strings.Join(append(prompt, "consent"), " "))
+	u.RawQuery = query.Encode()
+	return u.String(), nil
 }
 
 // Redeem exchanges an authorization code (RFC 6749, section 4.1.3) and checks

@@ -175,11 +175,17 @@ func (c *quietClient) Next(challenge []byte) ([]byte, error) {
 	return response, nil
 }
 
+// Reply returns the text of the last reply.
+func (m *Monitor) Reply() string { return strings.Join(m.reply.lines, "\n") }
+
 // Mechanisms returns what the last reply, to EHLO, offers for AUTH. go-smtp
 // v0.25.1 finds extensions in capitals only; case does not matter (RFC 5321,
 // section 2.4).
 func (m *Monitor) Mechanisms() (mechanisms []string, ok bool) {
-	for _, line := range m.reply.lines {
+	for i, line := range m.reply.lines {
+		if i == 0 {
+			continue // it greets
+		}
 		if words := strings.Fields(line); len(words) > 0 && strings.EqualFold(words[0], "AUTH") {
 			return words[1:], true
 		}

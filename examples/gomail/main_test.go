@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"github.com/xoauth2/go-xoauth2"
+	"github.com/xoauth2/go-xoauth2/exchangetest"
+)
+
+func TestSend(t *testing.T) {
+	if err := demonstrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRefused makes sure that a refused login is an error, with whatever the
+// server answers.
+func TestRefused(t *testing.T) {
+	for _, style := range []exchangetest.Style{exchangetest.Exchange, exchangetest.Gmail} {
+		srv := exchangetest.NewServer()
+		srv.SetStyle(style)
+		srv.AddMailbox("alice@contoso.com")
+		source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "wrong"})
+		err := send(t.Context(), srv.Addr(xoauth2.SMTP, true), srv.TLSConfig(), "alice@contoso.com", "alice@contoso.com", source)
+		if err == nil || !strings.Contains(err.Error(), "535") {
+			t.Errorf("style %v: got %v, want the refusal", style, err)
+		}
+		if n := len(srv.Messages("alice@contoso.com")); n != 0 {
+			t.Errorf("style %v: %d messages arrived", style, n)
+		}
+		srv.Close()
+	}
+}
