@@ -30,10 +30,17 @@ func (s *session) authenticate(ctx context.Context, offered []string, try func(*
 	}
 	s.step = stepToken
 	fresh, tokenErr := own.TokenContext(ctx)
+	if _, temporary := isTemporary(tokenErr); temporary && ctx.Err() == nil {
+		s.step = stepAuth
+		return err // the refusal says more than the outage
+	}
 	if tokenErr != nil {
 		return tokenErr
 	}
 	s.step = stepAuth
+	if fresh.AccessToken == token {
+		return err
+	}
 	s.renewed = true
 	return s.tryToken(offered, fresh.AccessToken, try)
 }
@@ -111,6 +118,14 @@ func isRefusal(err error) bool {
 		return reply.Code == "" || reply.Code == "AUTH"
 	}
 	return false
+}
+
+// isHangUp reports whether err ended the connection, and is not a reply that
+// leaves it as it is.
+func isHangUp(err error) bool {
+	reply := serverReply(err)
+	goodbye, ok := reply.(*imap.Error)
+	return reply == nil || ok && goodbye.Type == imap.StatusResponseTypeBye
 }
 
 // clean returns err with the server's words cut, and with the token taken out,

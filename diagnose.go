@@ -39,7 +39,7 @@ var (
 // holds facts and no secret. [Diagnose] explains it.
 type AuthError struct {
 	Protocol Protocol
-	Addr     string
+	Addr     string // as it was dialled; empty after AuthenticateX
 	Username string
 	Greeting string       // the server's name as it greeted: Exchange's is decoded; may be empty
 	Time     time.Time    // of the refusal; zero: not known

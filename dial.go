@@ -34,7 +34,7 @@ type DialOptions struct {
 	Timeout       time.Duration // connect, TLS, token, AUTH together; zero: one minute
 	LocalName     string        // EHLO; empty: localhost
 	VerifyMailbox bool          // EXAMINE INBOX (IMAP), STAT (POP3) after login: Exchange may log a user in whose mailbox it does not open
-	Trace         io.Writer     // gets a redacted transcript, in the format of testdata, when the login is over
+	Trace         io.Writer     // gets a redacted transcript, in the format of testdata, in one Write when the login is over
 
 	IMAP *imapclient.Options // for the client that DialIMAP returns; nil: zero
 }
@@ -185,17 +185,17 @@ type loginFunc[C io.Closer] func(ctx context.Context, s *session, conn net.Conn)
 func dial[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (C, error) {
 	ctx, stopTimer := context.WithTimeoutCause(ctx, s.opts.Timeout, wire.TimeoutError(s.opts.Timeout))
 	defer stopTimer()
+	if ctx.Err() != nil {
+		var none C
+		return none, s.failed(ctx, ctx.Err())
+	}
 	client, err := attempt(ctx, s, login)
-	if err != nil && s.renewed && s.step == stepAuth && ctx.Err() == nil && !isRefusal(err) {
+	if err != nil && s.renewed && s.step == stepAuth && ctx.Err() == nil && isHangUp(err) {
 		// The server hung up after it had refused the first token.
+		s.endTrace(err, s.trace.Next)
 		client, err = attempt(ctx, s, login)
 	}
-	class := s.traceClass(err)
-	if class == "closed" {
-		s.trace.Ended()
-	}
-	s.trace.Set("Options", s.traceOptions())
-	s.trace.Close(class)
+	s.endTrace(err, s.trace.Close)
 	return client, err
 }
 
@@ -247,14 +247,14 @@ func (s *session) withToken(ctx context.Context, login func(context.Context) err
 	return nil
 }
 
-// onClient runs login on a client that the caller made, and closes that if it
-// is left in the middle of something.
+// onClient runs login on a client that the caller made, and closes that unless
+// the server has said its last word on the login.
 func (s *session) onClient(ctx context.Context, c io.Closer, login func(context.Context) error) error {
 	err := s.withToken(ctx, func(ctx context.Context) error {
 		return wire.Interruptible(ctx, c, func() error { return login(ctx) })
 	})
 	var refused *AuthError
-	if err != nil && s.sent != nil && !errors.As(err, &refused) {
+	if err != nil && !errors.As(err, &refused) && !errors.Is(err, ErrNotAdvertised) {
 		c.Close()
 	}
 	return err
@@ -303,6 +303,16 @@ func (s *session) failed(ctx context.Context, err error) error {
 		e.TokenLength = len(s.sent())
 	}
 	return e
+}
+
+// endTrace completes the transcript of a connection and writes it.
+func (s *session) endTrace(err error, write func(class string)) {
+	class := s.traceClass(err)
+	if class == "closed" {
+		s.trace.Ended()
+	}
+	s.trace.Set("Options", s.traceOptions())
+	write(class)
 }
 
 // traceOptions returns the settings that a transcript needs to be played again.

@@ -124,11 +124,14 @@ func saslMechanisms(caps []string) (mechanisms []string, saslIR bool) {
 // AuthenticateIMAP logs username in on a client that the caller made, with a
 // token from ts. The caller answers for the connection's protection, which
 // imapclient does not show; a server that still offers STARTTLS
-// betrays that there is none, and gets no token.
+// betrays that there is none, and gets no token. LOGINDISABLED betrays nothing:
+// Dovecot says it over TLS too where it takes no passwords.
 //
 // ctx bounds the call; go-imap can be interrupted only by closing the client,
-// which is what happens when ctx ends. The client stays open and usable after
-// an *[AuthError] and after [ErrNotAdvertised], and is closed after every other error.
+// which is what happens when ctx ends. After an *[AuthError] and after
+// [ErrNotAdvertised] the client stays open, and is usable unless the server
+// says otherwise. After every other error, but those of the arguments, it is
+// closed.
 func AuthenticateIMAP(ctx context.Context, c *imapclient.Client, username string, ts oauth2.TokenSource) error {
 	if c == nil {
 		return errors.New("xoauth2: IMAP: no client")

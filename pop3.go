@@ -341,9 +341,10 @@ func (c *POP3Client) authenticateAsOffered(ctx context.Context, s *session, logi
 // AuthenticatePOP3 logs username in on a client that the caller made, with a
 // token from ts. Over a connection that is not protected by TLS the token is not sent.
 //
-// ctx bounds the call; when it ends, the client is closed. The client stays
-// open and usable after an *[AuthError] and after [ErrNotAdvertised], and is
-// closed after every other error of the login.
+// ctx bounds the call; when it ends, the client is closed. After an
+// *[AuthError] and after [ErrNotAdvertised] the client stays open, and is usable
+// unless the server says otherwise. After every other error, but those of the
+// arguments, it is closed.
 func AuthenticatePOP3(ctx context.Context, c *POP3Client, username string, ts oauth2.TokenSource) error {
 	if c == nil {
 		return errors.New("xoauth2: POP3: no client")

@@ -124,9 +124,10 @@ func authLine(mech string, ir []byte) int {
 // upgraded by STARTTLS; over any other the token is not sent.
 //
 // ctx bounds the call; go-smtp can be interrupted only by closing the client,
-// which is what happens when ctx ends. The client stays open and usable after
-// an *[AuthError] and after [ErrNotAdvertised], and is closed after every other
-// error. While AUTH runs, the client's DebugWriter is not served: it would see
+// which is what happens when ctx ends. After an *[AuthError] and after
+// [ErrNotAdvertised] the client stays open, and is usable unless the server
+// says otherwise. After every other error, but those of the arguments, it is
+// closed. While AUTH runs, the client's DebugWriter is not served: it would see
 // the token.
 func AuthenticateSMTP(ctx context.Context, c *smtp.Client, username string, ts oauth2.TokenSource) error {
 	if c == nil {
@@ -141,6 +142,9 @@ func AuthenticateSMTP(ctx context.Context, c *smtp.Client, username string, ts o
 		if _, ok := c.TLSConnectionState(); !ok {
 			return errors.New("the connection is not protected by TLS; use DialSMTP, smtp.DialStartTLS or smtp.DialTLS")
 		}
+		debug := c.DebugWriter
+		defer func() { c.DebugWriter = debug }()
+		c.DebugWriter = smtplogin.Limited(debug)
 		ok, offered := c.Extension("AUTH")
 		if !ok {
 			// go-smtp v0.25.1 keeps the failure of greeting, TLS or EHLO to
@@ -150,8 +154,6 @@ func AuthenticateSMTP(ctx context.Context, c *smtp.Client, username string, ts o
 			}
 			return errNoAuth
 		}
-		debug := c.DebugWriter
-		defer func() { c.DebugWriter = debug }()
 		monitor := smtplogin.NewMonitor(nil, true)
 		c.DebugWriter = monitor
 		return s.authSMTP(ctx, c, monitor, strings.Fields(offered), false)
@@ -160,7 +162,8 @@ func AuthenticateSMTP(ctx context.Context, c *smtp.Client, username string, ts o
 
 // NewSMTPAuth returns an Auth for net/smtp, and for every library that takes
 // its Auth, that logs username in with a token from ts, taken anew for every
-// login. It may be used for many logins, also at once.
+// login, which is waited for a minute at most. It may be used for many logins,
+// also at once to one server. A nil ts fails every login.
 //
 // It refuses a connection that is not protected by TLS, without
 // exceptions, and a server that offers neither XOAUTH2 nor OAUTHBEARER
@@ -188,7 +191,9 @@ func (a *smtpAuth) Start(server *netsmtp.ServerInfo) (mech string, ir []byte, er
 	if !server.TLS {
 		return "", nil, errors.New("xoauth2: SMTP: the connection is not protected by TLS: use STARTTLS or port 465")
 	}
-	token, err := Token(context.Background(), a.ts)
+	ctx, cancel := context.WithTimeout(context.Background(), defaultTimeout)
+	defer cancel()
+	token, err := Token(ctx, a.ts)
 	if err != nil {
 		return "", nil, err
 	}

@@ -26,7 +26,8 @@ type TokenStore interface {
 	Load(ctx context.Context, key string) ([]byte, error)
 
 	// Update replaces what key holds by what change returns, and holds off every other Update of key, in any process,
-	// meanwhile. old is nil if key holds nothing; to return nil deletes. If change fails, the record stays as it is and
+	// meanwhile. It calls change at most once, since what that does, such as spending a refresh token, cannot be done
+	// again. old is nil if key holds nothing; to return nil deletes. If change fails, the record stays as it is and
 	// Update returns that error. If the record cannot be read, Update fails without calling change.
 	//
 	// ctx bounds the wait for the other Updates and does not interrupt change. change must not call Update for the

@@ -22,6 +22,7 @@ import (
 	"github.com/xoauth2/go-xoauth2/internal/entra"
 	"github.com/xoauth2/go-xoauth2/internal/signin"
 	"github.com/xoauth2/go-xoauth2/internal/tokencache"
+	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
 
 // TokenSource is every source of tokens of this package: an oauth2.TokenSource
@@ -71,7 +72,7 @@ func Token(ctx context.Context, ts oauth2.TokenSource) (*oauth2.Token, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, fmt.Errorf("xoauth2: waiting for a token: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("xoauth2: waiting for a token: %w", wire.Cause(ctx))
 	case r := <-done:
 		if r.err == nil && r.token == nil {
 			return nil, errors.New("xoauth2: the token source returned no token")
@@ -151,7 +152,7 @@ type App struct {
 	Credential  Credential   // nil: public client
 	RedirectURL string       // web applications
 	Protocols   []Protocol   // none: all three
-	ExtraScopes []string     // consented at sign-in, e.g. User.Read; never in a mail token request
+	ExtraScopes []string     // consented at sign-in with a browser, e.g. User.Read; never in a mail token request
 	Store       TokenStore   // nil: memory
 	HTTPClient  *http.Client // nil: one of the package, with the proxies of the environment
 

@@ -19,8 +19,8 @@
 // # Security
 //
 // An access token opens the mailbox to whoever holds it. This package sends
-// tokens over TLS 1.2 or newer only, with the server's certificate verified;
-// there is no switch to turn that off. Tokens, secrets, codes and keys never
+// tokens over TLS 1.2 or newer only, to a server whose certificate was verified
+// as the caller's tls.Config demands; there is no switch to send one in clear. Tokens, secrets, codes and keys never
 // appear in an error, a trace, or the rendering of a value of this package;
 // an oauth2.Token, however, prints whole: do not log one. Keep client
 // secrets and encryption keys out of the source code, and protect a
@@ -288,8 +288,8 @@ func chooseMechanism(offered []string, username, accessToken, host string, port 
 // servers of go-imap, go-smtp and others. authenticate decides: nil lets the
 // user in. If it returns an error that wraps a [*ServerError], that is sent as
 // the error document and the login fails with the error after the client's
-// answer; any other error fails the login at once. What the client
-// sends is checked as [InitialResponse] checks it.
+// answer; any other error fails the login at once. authenticate must not be nil.
+// What the client sends is checked as [InitialResponse] checks it.
 func NewSASLServer(authenticate func(username, accessToken string) error) sasl.Server {
 	return &saslServer{authenticate: authenticate}
 }

@@ -153,6 +153,7 @@ func idle(client *imapclient.Client, changed <-chan struct{}) error {
 	select {
 	case <-changed:
 	case <-client.Closed():
+		return client.Close() // knows why
 	}
 	if err := command.Close(); err != nil {
 		return err

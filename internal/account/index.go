@@ -14,6 +14,7 @@ type Index[T any] struct {
 
 	mu     sync.Mutex
 	recent map[string]T // guarded by mu: all of settled and what came since; nil: nothing came
+	values int          // guarded by mu: how many were set
 	misses int          // guarded by mu: look-ups that settled could not answer
 }
 
@@ -38,7 +39,7 @@ func (x *Index[T]) find(username string) (T, bool) {
 		return v, true
 	}
 	v, ok := all[fold(username)]
-	if ok {
+	if ok && len(all) < 4*x.values+64 { // strangers may have written the name
 		x.writable()[username] = v
 	}
 	return v, ok
@@ -53,6 +54,7 @@ func (x *Index[T]) Set(username string, v T) T {
 		return there
 	}
 	x.writable()[fold(username)] = v
+	x.values++
 	return v
 }
 

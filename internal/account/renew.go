@@ -94,7 +94,7 @@ func (r *Renewer) current(old []byte) (rec Record, saved bool, err error) {
 	if err != nil {
 		return Record{}, false, err
 	}
-	if r.unsaved != nil && r.unsaved.v.Generation > rec.v.Generation {
+	if r.unsaved != nil && r.unsaved.SignedIn().Equal(rec.SignedIn()) && r.unsaved.v.Generation > rec.v.Generation {
 		return *r.unsaved, false, nil
 	}
 	if rec.v.Refresh == "" {

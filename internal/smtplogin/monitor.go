@@ -30,9 +30,10 @@ var errEarly = errors.New("the server sent what no command asked for")
 // go-smtp v0.25.1 answers a final refusal, and a challenge that it cannot
 // decode, with a stray "*", and then waits for the reply to that, for up to five
 // minutes. To keep it from doing so, the Monitor makes go-smtp read 235
-// instead of the reply's code, and remembers the reply; Auth, which alone
+// instead of a refusal's code, and remembers the reply; Auth, which alone
 // decides, returns it. The reply can be changed since io.TeeReader gives a
-// DebugWriter the buffer that go-smtp is going to parse.
+// DebugWriter the buffer that go-smtp is going to parse. Of what makes no sense
+// in the exchange go-smtp reads an error, upon which it says nothing.
 type Monitor struct {
 	Begin func() // called when the client speaks for the first time; may be nil
 
@@ -51,6 +52,26 @@ type Monitor struct {
 // greeted, has nothing to await.
 func NewMonitor(trace *wire.Trace, greeted bool) *Monitor {
 	return &Monitor{trace: trace, client: greeted}
+}
+
+// Limited returns a DebugWriter that passes on to w, which may be nil, what a
+// client reads and writes before AUTH. It ends a reply that never ends.
+func Limited(w io.Writer) io.Writer { return &limited{w: w, left: maxLoginBytes} }
+
+type limited struct {
+	w    io.Writer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.left -= len(p)
+	switch {
+	case l.left < 0:
+		return 0, errTooMuch
+	case l.w == nil:
+		return len(p), nil
+	}
+	return l.w.Write(p)
 }
 
 // Write takes what go-smtp read or wrote.
@@ -76,6 +97,12 @@ func (m *Monitor) Write(p []byte) (int, error) {
 		m.line = append(m.line, p[i])
 		if m.auth {
 			m.mask(p, start)
+		}
+		if p[i] == '\n' && m.auth && !m.over && !m.fits() {
+			line := wire.TrimBreak(m.line)
+			m.trace.Server(line)
+			m.line = nil
+			return 0, wire.Unexpected(string(line)) // which go-smtp fails to read
 		}
 		if p[i] == '\n' {
 			m.endLine(p, start)
@@ -110,16 +137,26 @@ func (m *Monitor) endLine(p []byte, start int) {
 func (m *Monitor) mask(p []byte, start int) {
 	n := len(m.line)
 	last := start + n - 1 // where the newest byte is in p
-	switch {
-	case n <= 3 && m.line[0] != '3' && '0' <= p[last] && p[last] <= '9':
+	if n <= 3 && m.line[0] != '3' && '0' <= p[last] && p[last] <= '9' {
 		p[last] = "235"[n-1]
-	case p[last] == '\n' && start >= 0 && bytes.HasPrefix(m.line, []byte("334 ")) && !isBase64(m.line[4:]):
-		copy(p[start:], "235")
 	}
 }
 
-func isBase64(line []byte) bool {
-	_, err := base64.StdEncoding.DecodeString(string(bytes.TrimRight(line, "\r\n")))
+// fits reports whether the line that is complete is one that go-smtp gets
+// right in an AUTH exchange: a challenge that it can decode, or a line of one
+// reply.
+func (m *Monitor) fits() bool {
+	line := wire.TrimBreak(m.line)
+	if m.line[0] == '3' {
+		text, ok := bytes.CutPrefix(line, []byte("334 "))
+		return len(m.reply.lines) == 0 && (string(line) == "334" || ok && isBase64(text))
+	}
+	code, err := strconv.Atoi(string(line[:min(3, len(line))]))
+	return err == nil && (len(m.reply.lines) == 0 || code == m.reply.code || m.reply.code >= 400)
+}
+
+func isBase64(text []byte) bool {
+	_, err := base64.StdEncoding.DecodeString(string(text))
 	return err == nil
 }
 

@@ -1,6 +1,7 @@
 package tokencache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ type flight struct {
 	err       error
 	temporary bool
 	until     time.Time // before that, a failed flight is not repeated
+	restored  bool      // it failed to replace a refused token, which serves again
 }
 
 // start begins a flight. s.mu is held and no flight is under way.
@@ -105,10 +107,12 @@ func (s *Source) land(f *flight, e *entry, pause time.Duration) {
 	if s.flight != f {
 		return // Forget
 	}
-	s.flight = nil
+	dropped := s.dropped
+	s.flight, s.dropped = nil, nil
 	if f.err != nil {
 		s.failed = f
-		if old := s.entry.Load(); old != nil {
+		f.restored = dropped != nil
+		if old := cmp.Or(s.entry.Load(), dropped); old != nil {
 			s.entry.Store(old.postponed(now.UnixNano(), max(pause, renewInterval)))
 		}
 		return

@@ -101,7 +101,10 @@ func TestRefused(t *testing.T) {
 		wantRefusal(t, s, 1, true)
 		e.answer = fails(2, errRefused)
 		wantError(t, t.Context(), s, errRefused, 0)
+		wantToken(t, s, 1, 0) // it is good for others
+		wantRefusal(t, s, 1, false)
 		time.Sleep(5 * time.Second)
+		wantRefusal(t, s, 1, true)
 		wantToken(t, s, 3, 0)
 		e.wantRefused(t, "", "canary-1", "canary-1")
 	})

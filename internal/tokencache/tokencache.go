@@ -51,6 +51,7 @@ type Source struct {
 	mu      sync.Mutex
 	flight  *flight // under way
 	failed  *flight // the last one, if it failed
+	dropped *entry  // the refused one: it serves the others again if it cannot be replaced
 	refused *string // by a mail server; nil once there is a new token; a pointer is all that fmt shows
 }
 
@@ -114,7 +115,7 @@ func (s *Source) Token(ctx context.Context) (*oauth2.Token, error) {
 		if f.err == nil {
 			continue // there is a token, unless Forget or Refused overtook the flight
 		}
-		if failures++; !f.temporary || failures == maxFailures {
+		if failures++; !f.temporary || f.restored || failures == maxFailures {
 			return nil, f.err
 		}
 		if err := f.waitOut(ctx); err != nil {
@@ -144,7 +145,8 @@ func (s *Source) join(ctx context.Context) *flight {
 
 // Refused tells that a mail server refused accessToken, and reports whether
 // Token is worth asking for another one. It drops the cached token if that is
-// the one and was obtained more than a minute ago.
+// the one and was obtained more than a minute ago. If then no other can be
+// fetched, the dropped one is back: one mailbox's refusal is not the others'.
 func (s *Source) Refused(accessToken string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,6 +158,10 @@ func (s *Source) Refused(accessToken string) bool {
 	if 0 <= age && age <= trustFor { // below 0 the clock was set back
 		return false
 	}
+	if s.failed != nil && time.Now().Before(s.failed.until) {
+		return false // there is no other one now
+	}
+	s.dropped = e
 	s.entry.Store(nil)
 	s.refused = &accessToken
 	return true
@@ -167,5 +173,5 @@ func (s *Source) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entry.Store(nil)
-	s.flight, s.failed, s.refused = nil, nil, nil
+	s.flight, s.failed, s.dropped, s.refused = nil, nil, nil, nil
 }

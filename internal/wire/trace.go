@@ -87,6 +87,17 @@ func (t *Trace) Close(class string) {
 	*t = Trace{}
 }
 
+// Next writes the transcript as Close does, and begins another one with the
+// same settings and secrets, for another connection.
+func (t *Trace) Next(class string) {
+	if t == nil {
+		return
+	}
+	next := Trace{w: t.w, settings: t.settings, names: t.names, rest: t.rest}
+	t.Close(class)
+	*t = next
+}
+
 func (t *Trace) add(label string, line []byte) {
 	if t == nil || t.session.Len() > maxTrace {
 		return
