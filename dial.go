@@ -187,6 +187,7 @@ func dial[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (C, 
 	defer stopTimer()
 	if ctx.Err() != nil {
 		var none C
+		s.step = stepConnect
 		return none, s.failed(ctx, ctx.Err())
 	}
 	client, err := attempt(ctx, s, login)
