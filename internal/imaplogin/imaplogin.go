@@ -123,26 +123,34 @@ func (l *Login) Command(command string) error {
 	return nil
 }
 
-// begin returns the tag of the next command. What the server said before it can
-// be no answer to it: only untagged responses may come at any time (RFC 9051,
-// section 7).
+// begin returns the tag of the next command.
 func (l *Login) begin() (tag string, err error) {
+	if err := l.settle(); err != nil {
+		return "", err
+	}
+	l.tags++
+	return "T" + strconv.Itoa(l.tags), nil
+}
+
+// settle takes in what the server has said already. It can be no answer to
+// what the client says next: only untagged responses may come at any time (RFC
+// 9051, section 7).
+func (l *Login) settle() error {
 	for range maxResponses {
 		if l.conn.R.Buffered() == 0 {
-			l.tags++
-			return "T" + strconv.Itoa(l.tags), nil
+			return nil
 		}
 		line, err := l.readLine()
 		if err != nil {
-			return "", err
+			return err
 		}
 		untagged, ok := strings.CutPrefix(line, "* ")
 		if !ok {
-			return "", wire.Unexpected(line)
+			return wire.Unexpected(line)
 		}
 		l.untagged(untagged)
 	}
-	return "", errTooMany
+	return errTooMany
 }
 
 // readLine prefers the server's goodbye to the mere end of the connection.
@@ -200,6 +208,9 @@ func (l *Login) answer(client sasl.Client, challenge string) error {
 	decoded, err := base64.StdEncoding.DecodeString(challenge)
 	if err != nil {
 		return fmt.Errorf("the server's challenge is not base64: %q", wire.Cut(challenge))
+	}
+	if err := l.settle(); err != nil {
+		return err
 	}
 	response, err := client.Next(decoded)
 	if err != nil {

@@ -32,8 +32,10 @@ var errEarly = errors.New("the server sent what no command asked for")
 // minutes. To keep it from doing so, the Monitor makes go-smtp read 235
 // instead of a refusal's code, and remembers the reply; Auth, which alone
 // decides, returns it. The reply can be changed since io.TeeReader gives a
-// DebugWriter the buffer that go-smtp is going to parse. Of what makes no sense
-// in the exchange go-smtp reads an error, upon which it says nothing.
+// DebugWriter the buffer that go-smtp is going to parse. When the server says
+// what makes no sense in the exchange, the connection is closed, so that go-smtp
+// cannot say anything: it takes the begin of a line, followed by an error, for
+// a line.
 type Monitor struct {
 	Begin func() // called when the client speaks for the first time; may be nil
 
@@ -45,6 +47,8 @@ type Monitor struct {
 	over     bool   // the current reply is complete
 	early    bool   // the server went on then, instead of waiting for the client
 	auth     bool   // an AUTH exchange is under way
+	hangUp   func() error
+	failure  error // why it was called
 	received int
 }
 
@@ -89,7 +93,7 @@ func (m *Monitor) Write(p []byte) (int, error) {
 	}
 	m.received += len(p)
 	if m.received > maxLoginBytes {
-		return 0, errTooMuch
+		return 0, m.stop(errTooMuch)
 	}
 	start := -len(m.line) // where the current line begins in p
 	for i := range p {
@@ -98,18 +102,30 @@ func (m *Monitor) Write(p []byte) (int, error) {
 		if m.auth {
 			m.mask(p, start)
 		}
+		if len(m.line) == 4 && p[i] == '\r' {
+			p[i] = ' ' // net/textproto insists on the space (RFC 5321, section 4.2)
+		}
 		if p[i] == '\n' && m.auth && !m.over && !m.fits() {
 			line := wire.TrimBreak(m.line)
 			m.trace.Server(line)
 			m.line = nil
-			return 0, wire.Unexpected(string(line)) // which go-smtp fails to read
+			return 0, m.stop(wire.Unexpected(string(line)))
 		}
 		if p[i] == '\n' {
-			m.endLine(p, start)
+			m.endLine()
 			start = i + 1
 		}
 	}
 	return len(p), nil
+}
+
+// stop ends an AUTH exchange, and returns why.
+func (m *Monitor) stop(why error) error {
+	if m.auth {
+		m.failure = why
+		m.hangUp()
+	}
+	return why
 }
 
 func (m *Monitor) begin() {
@@ -119,13 +135,10 @@ func (m *Monitor) begin() {
 	}
 }
 
-// endLine takes the line that begins at start in p, and is complete.
-func (m *Monitor) endLine(p []byte, start int) {
+// endLine takes the current line, which is complete.
+func (m *Monitor) endLine() {
 	line := bytes.TrimRight(m.line, "\r\n")
 	m.trace.Server(line)
-	if len(line) == 3 && len(m.line) == 5 && start+3 >= 0 {
-		p[start+3] = ' ' // for CR: net/textproto insists on the space (RFC 5321, section 4.2)
-	}
 	last, ok := m.reply.add(string(line))
 	m.line = m.line[:0]
 	m.over = last
@@ -177,11 +190,13 @@ func (m *Monitor) Auth(c *smtp.Client, mechanism sasl.Client) error {
 		return errEarly // it would be taken for the reply to AUTH
 	}
 	m.reply = reply{}
-	m.auth = true
+	m.auth, m.hangUp = true, c.Close
 	quiet := &quietClient{Client: mechanism}
 	err := m.Check(c.Auth(quiet))
 	m.auth = false
 	switch {
+	case m.failure != nil:
+		return m.failure
 	case err != nil:
 		return err
 	case quiet.failure != nil:
@@ -213,7 +228,9 @@ func (c *quietClient) Next(challenge []byte) ([]byte, error) {
 }
 
 // Reply returns the text of the last reply.
-func (m *Monitor) Reply() string { return strings.Join(m.reply.lines, "\n") }
+func (m *Monitor) Reply() string {
+	return strings.TrimLeft(strings.Join(m.reply.lines, "\n"), " ")
+}
 
 // Mechanisms returns what the last reply, to EHLO, offers for AUTH. go-smtp
 // v0.25.1 finds extensions in capitals only; case does not matter (RFC 5321,

@@ -20,7 +20,8 @@ const maxReplyLines = 1000
 
 // Greeting reads the server's greeting and returns its text.
 func Greeting(conn *wire.Conn) (string, error) {
-	return readReply(conn, 220)
+	text, err := readReply(conn, 220)
+	return strings.TrimLeft(text, " "), err
 }
 
 // StartTLS says EHLO as localName and asks for TLS (RFC 3207). When it returns
@@ -41,7 +42,7 @@ func StartTLS(conn *wire.Conn, localName string) error {
 func offers(reply, extension string) bool {
 	_, lines, _ := strings.Cut(reply, "\n") // the first line greets
 	for line := range strings.SplitSeq(lines, "\n") {
-		if keyword, _, _ := strings.Cut(line, " "); strings.EqualFold(keyword, extension) {
+		if words := strings.Fields(line); len(words) > 0 && strings.EqualFold(words[0], extension) {
 			return true
 		}
 	}
@@ -100,7 +101,7 @@ func (r *reply) add(line string) (last, ok bool) {
 		return false, false
 	}
 	r.code = code
-	r.lines = append(r.lines, strings.TrimLeft(line[3:], " -"))
+	r.lines = append(r.lines, line[min(4, len(line)):])
 	return len(line) == 3 || line[3] == ' ', true
 }
 
@@ -108,22 +109,21 @@ func (r *reply) add(line string) (last, ok bool) {
 // (RFC 2034, section 4) taken out of every line.
 func (r *reply) error() *smtp.SMTPError {
 	e := &smtp.SMTPError{Code: r.code, Message: strings.Join(r.lines, "\n")}
-	word, _, _ := strings.Cut(r.lines[0], " ")
-	class, rest, _ := strings.Cut(word, ".")
-	subject, detail, _ := strings.Cut(rest, ".")
-	for i, part := range []string{class, subject, detail} {
-		n, err := strconv.ParseUint(part, 10, 16)
+	code, text, ok := strings.Cut(e.Message, " ")
+	parts := strings.Split(code, ".")
+	if !ok || len(parts) != len(e.EnhancedCode) {
+		return e
+	}
+	var enhanced smtp.EnhancedCode
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
 		if err != nil {
-			e.EnhancedCode = smtp.EnhancedCode{}
 			return e
 		}
-		e.EnhancedCode[i] = int(n)
+		enhanced[i] = n
 	}
-	lines := make([]string, len(r.lines))
-	for i, line := range r.lines {
-		lines[i] = strings.TrimPrefix(strings.TrimPrefix(line, word), " ")
-	}
-	e.Message = strings.Join(lines, "\n")
+	e.EnhancedCode = enhanced
+	e.Message = strings.ReplaceAll(text, "\n"+code+" ", "\n")
 	return e
 }
 
