@@ -186,7 +186,7 @@ func TestExchangeRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	redeem(app, code, verifier, 54005)
-	code, verifier = codeOnTheWeb(t, srv, app, ada)
+	code, _ = codeOnTheWeb(t, srv, app, ada)
 	redeem(app, code, oauth2.GenerateVerifier(), 501481)
 	code, verifier = codeOnTheWeb(t, srv, app, ada)
 	other := srv.App(&exchangetest.AppOptions{RedirectURL: callbackURL})

@@ -196,6 +196,11 @@ func (l *Login) Authenticate(client sasl.Client, inline bool) error {
 		if !continued {
 			return nil
 		}
+		if !sent {
+			if err := l.settle(); err != nil {
+				return err
+			}
+		}
 		if err := l.answer(client, challenge); err != nil {
 			return err
 		}
@@ -208,9 +213,6 @@ func (l *Login) answer(client sasl.Client, challenge string) error {
 	decoded, err := base64.StdEncoding.DecodeString(challenge)
 	if err != nil {
 		return fmt.Errorf("the server's challenge is not base64: %q", wire.Cut(challenge))
-	}
-	if err := l.settle(); err != nil {
-		return err
 	}
 	response, err := client.Next(decoded)
 	if err != nil {

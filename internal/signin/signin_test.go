@@ -18,7 +18,8 @@ const authURL = "https://login.test/contoso/authorize"
 func TestNonce(t *testing.T) {
 	t.Parallel()
 	one, two := oauth2.GenerateVerifier(), oauth2.GenerateVerifier()
-	if signin.Nonce(one) != signin.Nonce(one) || signin.Nonce(one) == signin.Nonce(two) {
+	first := signin.Nonce(one)
+	if again := signin.Nonce(one); first != again || first == signin.Nonce(two) {
 		t.Error("a nonce does not go with its verifier")
 	}
 	if nonce := signin.Nonce(one); len(nonce) != 43 || nonce == oauth2.S256ChallengeFromVerifier(one) {
