@@ -324,6 +324,32 @@ func TestAuthenticateEnds(t *testing.T) {
 	})
 }
 
+// TestAuthenticateEndsEarly has a server that answers nothing.
+func TestAuthenticateEndsEarly(t *testing.T) {
+	t.Parallel()
+	for _, proto := range []xoauth2.Protocol{xoauth2.IMAP, xoauth2.POP3, xoauth2.SMTP} {
+		t.Run(proto.String(), func(t *testing.T) {
+			t.Parallel()
+			w := way{proto: proto}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			h := newMailHost(t, func(p *peer) {
+				p.handshake()
+				p.say(map[xoauth2.Protocol]string{xoauth2.IMAP: "* OK ready", xoauth2.POP3: "+OK ready", xoauth2.SMTP: "220 ready"}[proto])
+				p.hear()
+				cancel(errLeft)
+			})
+			client := w.connect(t, h)
+			err := w.authenticate(ctx, client, testUser, canarySource())
+			if !errors.Is(err, errLeft) || !errors.Is(err, context.Canceled) {
+				t.Errorf("got error %v, want why the context ended", err)
+			}
+			h.assertClosed(t)
+			h.finish(t)
+			client.Close()
+		})
+	}
+}
+
 // TestAuthenticateNoToken has a source that fails.
 func TestAuthenticateNoToken(t *testing.T) {
 	t.Parallel()

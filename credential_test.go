@@ -275,6 +275,26 @@ func TestWrongCertificate(t *testing.T) {
 	wantRequests(t, srv, 1)
 }
 
+// TestCertificateWithWrongClock signs assertions by a clock that is ten minutes
+// off, which Entra does not forgive: the error tells by how much.
+func TestCertificateWithWrongClock(t *testing.T) {
+	t.Parallel()
+	key, certificate := exchangetest.NewCertificate("daemon")
+	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		srv := newExchange(t)
+		srv.SkewClock(skew)
+		app := srv.App(&exchangetest.AppOptions{Key: key, Certificate: certificate})
+		_, err := app.ClientCredentials().TokenContext(t.Context())
+		refusal := wantTokenError(t, err)
+		if off := refusal.ClockSkew + skew; refusal.AADSTS != 700024 || off < -time.Minute || off > time.Minute {
+			t.Errorf("%v: got AADSTS%d, clock skew %v", skew, refusal.AADSTS, refusal.ClockSkew)
+		}
+		if causes := xoauth2.Diagnose(err).Causes; len(causes) == 0 || !strings.Contains(causes[0].Problem+causes[0].Remedy, "clock") {
+			t.Errorf("%v: the diagnosis does not speak of the clock: %+v", skew, causes)
+		}
+	}
+}
+
 func TestClientAssertion(t *testing.T) {
 	t.Parallel()
 	srv := newExchange(t)

@@ -241,7 +241,7 @@ func TestProcessKilled(t *testing.T) {
 		if got := c.says(); got != childReady {
 			t.Fatalf("the process says %q: %s", got, c.errors)
 		}
-		time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond) // the moment is what is random
+		time.Sleep(time.Duration(rand.IntN(12_000)) * time.Microsecond) // the moment is what is random
 		c.kill()
 		if !checkSurvivor(t, srv, restart(app)) {
 			over++

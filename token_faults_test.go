@@ -3,7 +3,6 @@ package xoauth2_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -150,7 +149,7 @@ func TestEndpointTellsTime(t *testing.T) {
 		}
 		srv.FailToken(7000222)
 		_, err := srv.App(nil).ClientCredentials().TokenContext(t.Context())
-		if got := wantTokenError(t, err).ClockSkew + skew; got < -5*time.Second || got > 5*time.Second {
+		if got := wantTokenError(t, err).ClockSkew + skew; got < -time.Minute || got > time.Minute {
 			t.Errorf("%v: got a clock skew that is off by %v", skew, got)
 		}
 	}
@@ -171,7 +170,6 @@ func answerTokens(srv *exchangetest.Server, status int, header, body string) {
 
 // TestStrangeReplies sends what no token endpoint should.
 func TestStrangeReplies(t *testing.T) {
-	t.Parallel()
 	const kind = "Content-Type: application/json\n"
 	page := "<html><head><title>Welcome to our network</title></head><body>" + canary + "</body></html>"
 	tests := []struct {
@@ -206,21 +204,21 @@ func TestStrangeReplies(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			srv := newExchange(t)
-			answerTokens(srv, tt.status, tt.header, tt.body)
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // too short to repeat anything
-			defer cancel()
-			_, err := srv.App(nil).ClientCredentials().TokenContext(ctx)
-			wantError(t, err, tt.want)
-			if _, ok := errors.AsType[*xoauth2.TokenError](err); ok != tt.refusal {
-				t.Errorf("got %T, want a *TokenError: %v", err, tt.refusal)
-			}
-			if errors.Is(err, xoauth2.ErrSignInRequired) {
-				t.Error("client credentials ask for a sign-in")
-			}
-			assertSecret(t, err)
-			wantRequests(t, srv, 1)
+			withFakeClock(t, func(t *testing.T, srv *exchangetest.Server) {
+				answerTokens(srv, tt.status, tt.header, tt.body)
+				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // too short to repeat anything
+				defer cancel()
+				_, err := memoryApp(srv, nil).ClientCredentials().TokenContext(ctx)
+				wantError(t, err, tt.want)
+				if _, ok := errors.AsType[*xoauth2.TokenError](err); ok != tt.refusal {
+					t.Errorf("got %T, want a *TokenError: %v", err, tt.refusal)
+				}
+				if errors.Is(err, xoauth2.ErrSignInRequired) {
+					t.Error("client credentials ask for a sign-in")
+				}
+				assertSecret(t, err)
+				wantRequests(t, srv, 1)
+			})
 		})
 	}
 }
@@ -312,21 +310,19 @@ func TestCallersShareFailures(t *testing.T) {
 
 // TestEveryRefusal gives every number that exchangetest knows to a daemon.
 func TestEveryRefusal(t *testing.T) {
-	t.Parallel()
-	srv := newExchange(t)
-	for _, number := range exchangetest.AADSTS() {
-		t.Run(fmt.Sprint(number), func(t *testing.T) {
+	withFakeClock(t, func(t *testing.T, srv *exchangetest.Server) {
+		for _, number := range exchangetest.AADSTS() {
 			fault := srv.FailToken(number)
-			defer fault.Clear()
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-			defer cancel()
-			_, err := srv.App(nil).ClientCredentials().TokenContext(ctx)
+			_, err := memoryApp(srv, nil).ClientCredentials().TokenContext(ctx)
+			cancel()
 			refusal := wantTokenError(t, err)
 			if refusal.AADSTS != number || refusal.Code == "" || fault.Count() != 1 {
-				t.Errorf("got %q, AADSTS%d, after %d requests", refusal.Code, refusal.AADSTS, fault.Count())
+				t.Errorf("got %q, AADSTS%d, after %d requests, want AADSTS%d", refusal.Code, refusal.AADSTS, fault.Count(), number)
 			}
-		})
-	}
+			fault.Clear()
+		}
+	})
 }
 
 // TestNetworkFails tries again where the connection broke, over the HTTP version

@@ -189,6 +189,7 @@ func loginSeeds(f *testing.F) []string {
 		"* OK hi\r\n" + turn + "T1 OK go\r\n" + turn + "* CAPABILITY X\r\nT2 OK\r\n" + turn + "+\r\n" + turn + "+ eyJzdGF0dXMiOiI0MDEifQ==\r\n" + turn + "T3 NO [AUTHENTICATIONFAILED] no\r\n",
 		"* PREAUTH hi\r\n", "* BYE busy\r\n", "* OK\n" + turn + "* 1 EXISTS\r\n", "* OK " + strings.Repeat("x", 5000), "\x00\xff\r\n",
 		"* OK [CAPABILITY] hi\r\n" + turn + "* BYE\r\nT1 BAD\r\n", "* OK hi\r\nT1 OK early\r\n" + turn + "T1 OK\r\n",
+		"* OK [CAPABILITY AUTH=XOAUTH2] hi\r\n" + turn + "+ \r\nT1 OK early\r\n" + turn + "T2 OK\r\n",
 	}
 	names, err := filepath.Glob(filepath.Join("..", "..", "testdata", "imap", "*.txt"))
 	if err != nil || len(names) == 0 {
@@ -209,7 +210,7 @@ func serverTurns(text string) string {
 	var said strings.Builder
 	tags := strings.NewReplacer("{tag}", "T1", "{tag1}", "T1", "{tag2}", "T2", "{tag3}", "T3")
 	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "C: ") {
+		if strings.HasPrefix(line, "C:") {
 			said.WriteString(turn)
 		}
 		if server, ok := strings.CutPrefix(line, "S: "); ok {

@@ -91,6 +91,11 @@ func (c *Client) exchange(mechanism sasl.Client, initial []byte, giveUp func(why
 			giveUp(errNoEnd)
 			return c.command.failed(errNoEnd)
 		}
+		if n == 0 {
+			if err := c.quiet(); err != nil { // success, say, before the response
+				return err
+			}
+		}
 		response := initial
 		if n > 0 || initial == nil {
 			response, err = c.respond(mechanism, r, giveUp)

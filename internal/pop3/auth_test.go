@@ -134,6 +134,7 @@ func TestAuthMalformed(t *testing.T) {
 		want    string
 	}{
 		{"success too early", []string{"+OK\r\n"}, "AUTH: the server reports success before"},
+		{"success with the prompt", []string{"+ \r\n+OK\r\n"}, `AUTH: the server sent what no command asked for: "+OK`},
 		{"no reply", []string{"+ \r\n", "235 welcome\r\n"}, `AUTH: unexpected reply of the server: "235 welcome"`},
 		{"not base64", []string{"+ \r\n", "+ {}\r\n"}, `AUTH: the server's challenge is not base64: "{}"`},
 		{"hangs up", []string{"+ \r\n", ""}, "AUTH: the server closed the connection"},

@@ -81,8 +81,7 @@ func errNumber(n int) error {
 }
 
 // ready gets the session ready for cmd: it reads what is left of the last
-// message, and makes sure that nothing else is to be read, since that would be
-// taken for the reply.
+// message, and makes sure that nothing else is to be read.
 func (c *Client) ready(cmd command) error {
 	if c.err != nil {
 		return c.err
@@ -96,6 +95,12 @@ func (c *Client) ready(cmd command) error {
 		}
 	}
 	c.command = cmd
+	return c.quiet()
+}
+
+// quiet breaks the session if the server has said what nobody asked for: it
+// would be taken for the answer to what the client says next.
+func (c *Client) quiet() error {
 	if c.wire.R == nil || c.wire.R.Buffered() == 0 {
 		return nil
 	}

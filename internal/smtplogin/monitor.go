@@ -112,10 +112,13 @@ func (m *Monitor) Write(p []byte) (int, error) {
 			m.line = nil
 			return 0, m.stop(wire.Unexpected(string(line)))
 		}
-		if p[i] == '\n' {
-			m.endLine()
-			start = i + 1
+		if p[i] != '\n' {
+			continue
 		}
+		if err := m.endLine(); err != nil {
+			return 0, m.stop(err)
+		}
+		start = i + 1
 	}
 	return len(p), nil
 }
@@ -136,14 +139,20 @@ func (m *Monitor) begin() {
 	}
 }
 
-// endLine takes the current line, which is complete.
-func (m *Monitor) endLine() {
+// endLine takes the current line, which is complete. It fails at one that is
+// no reply line, unless it ends an AUTH exchange: net/textproto passes over
+// such lines, with no end, where it expects more of a reply.
+func (m *Monitor) endLine() error {
 	line := bytes.TrimRight(m.line, "\r\n")
 	m.trace.Server(line)
 	last, ok := m.reply.add(string(line))
 	m.line = m.line[:0]
+	if !ok && (!m.auth || len(line) < 4 || line[3] != ' ') {
+		return wire.Unexpected(string(line))
+	}
 	m.over = last
-	m.client = last || !ok // after a line that is no reply, go-smtp gives up
+	m.client = last || !ok
+	return nil
 }
 
 // mask turns the code of a reply that ends the exchange into that of success.
