@@ -13,7 +13,19 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.ServeIfAsked()
-	os.Exit(m.Run())
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := lab.TrustSystem(dir); err != nil {
+		panic(err)
+	}
+	return m.Run()
 }
 
 // way is one way to an authenticated session.
