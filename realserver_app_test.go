@@ -38,6 +38,10 @@ func TestRealServersApp(t *testing.T) {
 			}
 		})
 	})
+	if got := entra.TokenRequests("client_credentials"); got != 1 {
+		t.Errorf("got %d token requests for all logins, want 1", got)
+	}
+	// A refusal may cost another request: on a slow machine the token is older than a minute by now.
 	t.Run("another mailbox", func(t *testing.T) {
 		eachRealService(t, func(t *testing.T, s realService) {
 			const other = "bob@contoso.test"
@@ -45,9 +49,6 @@ func TestRealServersApp(t *testing.T) {
 			s.checkRefusal(t, err, other, realDocument(xoauth2.Mechanism))
 		})
 	})
-	if got := entra.TokenRequests("client_credentials"); got != 1 {
-		t.Errorf("got %d token requests for all logins, want 1", got)
-	}
 }
 
 // appMailbox passes introspection requests on to Entra, and adds to its answers
