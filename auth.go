@@ -2,7 +2,6 @@ package xoauth2
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -57,8 +56,9 @@ func (s *session) tryToken(offered []string, token string, try func(*SASLClient)
 		return err
 	}
 	s.trace.Set("Token", fmt.Sprintf("%d characters", len(token)))
-	s.trace.Hide(base64.StdEncoding.EncodeToString(payload), token)
 	s.sent = func() string { return token }
+	s.redactor = wire.NewRedactor(token)
+	s.trace.Hide(payload, token, s.redactor)
 	err = try(client)
 	if err == nil && client.ServerError() != nil {
 		return errors.New("the server reports success after it refused the token")
@@ -131,7 +131,7 @@ func isHangUp(err error) bool {
 // clean returns err with the server's words cut, and with the token taken out,
 // if the server repeated it.
 func (s *session) clean(err error) error {
-	r := s.redactor()
+	r := s.redactor
 	switch e := err.(type) {
 	case *imap.Error:
 		return &imap.Error{Type: e.Type, Code: imap.ResponseCode(wire.Cut(r.Text(string(e.Code)))), Text: wire.Cut(r.Text(e.Text))}
@@ -150,14 +150,6 @@ func (s *session) cleanDocument(d *ServerError) *ServerError {
 	if d == nil {
 		return nil
 	}
-	r := s.redactor()
+	r := s.redactor
 	return &ServerError{Status: wire.Cut(r.Text(d.Status)), Schemes: wire.Cut(r.Text(d.Schemes)), Scope: wire.Cut(r.Text(d.Scope))}
-}
-
-// redactor is made when something failed only: it costs more than a login.
-func (s *session) redactor() *wire.Redactor {
-	if s.sent == nil {
-		return nil
-	}
-	return wire.NewRedactor(s.sent())
 }

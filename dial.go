@@ -101,9 +101,10 @@ type session struct {
 	step     string
 	greeting string
 	pending  *pendingToken
-	sent     func() string // the token that was sent; nil: none was
-	silent   bool          // the capabilities were not asked for
-	renewed  bool          // a refused token was replaced by a new one
+	sent     func() string  // the token that was sent; nil: none was
+	redactor *wire.Redactor // takes it out of what the server says
+	silent   bool           // the capabilities were not asked for
+	renewed  bool           // a refused token was replaced by a new one
 }
 
 // newSession checks what the caller gave and fills in the defaults.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"index/suffixarray"
 	"strings"
+	"sync"
 )
 
 // fragment is the length from which a piece of a secret is one itself: a
@@ -20,17 +21,23 @@ type Redactor struct {
 	has func(piece string) bool // a closure, so that no fmt verb shows the secret
 }
 
-// NewRedactor returns a Redactor for a secret.
+// NewRedactor returns a Redactor for a secret. It costs little until the first
+// text that is long enough to hold some of it.
 func NewRedactor(secret string) *Redactor {
+	index := sync.OnceValue(func() *suffixarray.Index { return suffixarray.New(renderings(secret)) })
+	// With strings.Contains, a server could make this take minutes.
+	return &Redactor{func(piece string) bool { return index().Lookup([]byte(piece), 1) != nil }}
+}
+
+// renderings returns all that a secret may look like, a line each.
+func renderings(secret string) []byte {
 	// Base64 looks different for each of the three places that a byte can
 	// have in it.
 	forms := secret
 	for shift := range min(3, len(secret)) {
 		forms += "\n" + strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret[shift:])), "=")
 	}
-	// With strings.Contains, a server could make this take minutes.
-	index := suffixarray.New([]byte(forms))
-	return &Redactor{func(piece string) bool { return index.Lookup([]byte(piece), 1) != nil }}
+	return []byte(forms)
 }
 
 // Text returns s with every piece of a secret replaced. A word that is base64

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"slices"
@@ -45,14 +46,14 @@ func (t *Trace) Set(name, value string) {
 }
 
 // Hide has every line from now on written with "{ir}" for payload, the initial
-// response in base64, "{token}" for token, and without other traces of it.
-func (t *Trace) Hide(payload, token string) {
+// response before base64, "{token}" for token, and without what rest takes out.
+func (t *Trace) Hide(payload []byte, token string, rest *Redactor) {
 	if t == nil {
 		return
 	}
-	names := strings.NewReplacer(payload, "{ir}", token, "{token}")
+	names := strings.NewReplacer(base64.StdEncoding.EncodeToString(payload), "{ir}", token, "{token}")
 	t.names = append(t.names, names.Replace)
-	t.rest = append(t.rest, NewRedactor(token).Text)
+	t.rest = append(t.rest, rest.Text)
 }
 
 // Client writes a line that the client sends.

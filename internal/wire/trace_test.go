@@ -24,7 +24,7 @@ func (w *writes) Write(p []byte) (int, error) {
 
 func TestTrace(t *testing.T) {
 	t.Parallel()
-	payload := base64.StdEncoding.EncodeToString([]byte("user=alice\x01auth=Bearer " + secret + "\x01\x01"))
+	payload := []byte("user=alice\x01auth=Bearer " + secret + "\x01\x01")
 	var out writes
 	trace := wire.NewTrace(&out)
 	trace.Set("Transport", "implicit TLS")
@@ -34,8 +34,8 @@ func TestTrace(t *testing.T) {
 	trace.Server([]byte("* OK a\rb"))
 	trace.Set("Token", "86 characters")
 	trace.Set("Token", "86 characters")
-	trace.Hide(payload, secret)
-	trace.Client([]byte("T1 AUTHENTICATE XOAUTH2 " + payload))
+	trace.Hide(payload, secret, wire.NewRedactor(secret))
+	trace.Client([]byte("T1 AUTHENTICATE XOAUTH2 " + base64.StdEncoding.EncodeToString(payload)))
 	trace.Client(nil)
 	trace.Server([]byte("T1 BAD what is " + secret + " and " + secret[:20]))
 	trace.Ended()
@@ -70,13 +70,13 @@ func TestTraceNext(t *testing.T) {
 	var out bytes.Buffer
 	trace := wire.NewTrace(&out)
 	trace.Set("User", "alice")
-	trace.Hide("payload-one", secret)
-	trace.Client([]byte("payload-one"))
+	trace.Hide([]byte("one"), secret, wire.NewRedactor(secret))
+	trace.Client([]byte("b25l"))
 	trace.Ended()
 	trace.Next("closed")
-	trace.Hide("payload-two", "another-token-of-the-same-user")
+	trace.Hide([]byte("two"), "another-token-of-the-same-user", wire.NewRedactor("another-token-of-the-same-user"))
 	trace.Server([]byte("* OK " + secret))
-	trace.Client([]byte("payload-two"))
+	trace.Client([]byte("dHdv"))
 	trace.Close("ok")
 	want := "# User:      alice\n\nC: {ir}\n# (the server closed the connection)\nexpect: closed\n" +
 		"# User:      alice\n\nS: * OK {token}\nC: {ir}\nexpect: ok\n"
@@ -92,7 +92,7 @@ func TestTraceNil(t *testing.T) {
 		t.Error("got a Trace to nowhere, want nil")
 	}
 	trace.Set("a", "b")
-	trace.Hide("a", "b")
+	trace.Hide([]byte("a"), "b", wire.NewRedactor("b"))
 	trace.Client([]byte("a"))
 	trace.Server([]byte("a"))
 	trace.Handshake(tls.ConnectionState{})
