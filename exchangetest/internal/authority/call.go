@@ -121,6 +121,14 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return e.Code + ": " + e.Text }
 
+// resource returns the resource that the request is for.
+func (c *call) resource() string {
+	if named := parseScopes(c.form.Get("scope")).resources(); len(named) > 0 {
+		return named[0]
+	}
+	return graphResource
+}
+
 // fail returns the error of a number, its text filled in from the request and
 // from replacements, pairs of a placeholder and its value.
 func (c *call) fail(number int, replacements ...string) *Error {
@@ -134,7 +142,7 @@ func (c *call) fail(number int, replacements ...string) *Error {
 		pairs = append(pairs, "{app}", c.app.ID, "{name}", c.app.Name)
 	}
 	pairs = append(pairs, "{app}", c.form.Get("client_id"), "{name}", "app",
-		"{resource}", graphResource, "{parameter}", "scope", "{now}", c.Now().UTC().Format("2006-01-02T15:04:05.0000000Z"))
+		"{resource}", c.resource(), "{parameter}", "scope", "{now}", c.Now().UTC().Format("2006-01-02T15:04:05.0000000Z"))
 	status := row.status
 	if status == 0 {
 		status = http.StatusBadRequest

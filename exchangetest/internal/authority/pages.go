@@ -17,7 +17,10 @@ var pages = template.Must(template.New("").Parse(`
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{.}}</title>
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 28rem; margin: 3rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 28rem; margin: 3rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; }
+footer { margin-top: 2rem; font-size: .875rem; opacity: .7; }
 label, input, button { font: inherit; display: block; }
 input { width: 100%; box-sizing: border-box; padding: .5rem; margin: .25rem 0 1rem; }
 button { display: inline; padding: .5rem 1rem; margin-right: .5rem; }
@@ -26,6 +29,10 @@ button { display: inline; padding: .5rem 1rem; margin-right: .5rem; }
 <body>
 <main>
 <h1>{{.}}</h1>
+{{end}}
+
+{{define "foot"}}<footer>A fake of Microsoft Entra for tests, which asks for no password.</footer>
+</main></body></html>
 {{end}}
 
 {{define "account"}}<label for="username">Account</label>
@@ -40,19 +47,17 @@ button { display: inline; padding: .5rem 1rem; margin-right: .5rem; }
 {{template "account" .}}<button name="action" value="signin">Sign in</button>
 <button name="action" value="cancel" formnovalidate>Cancel</button>
 </form>
-</main></body></html>
-{{end}}
+{{template "foot"}}{{end}}
 
 {{define "device"}}{{template "head" "Sign in on a device"}}
 {{with .Outcome}}<p role="status">{{.}}</p>{{end}}
 <form method="post">
 <label for="code">Code that the device shows</label>
-<input id="code" name="code" value="{{.Code}}" autocomplete="off">
+<input id="code" name="code" value="{{.Code}}" autocomplete="off"{{if not .Code}} autofocus{{end}}>
 {{template "account" .}}<button name="action" value="signin">Sign in</button>
 <button name="action" value="cancel" formnovalidate>Cancel</button>
 </form>
-</main></body></html>
-{{end}}
+{{template "foot"}}{{end}}
 
 {{define "consent"}}{{template "head" "Permissions for your organization"}}
 <p>{{.App}} asks for these permissions in the whole of {{.Tenant}}:</p>
@@ -61,13 +66,11 @@ button { display: inline; padding: .5rem 1rem; margin-right: .5rem; }
 <button name="action" value="signin">Accept</button>
 <button name="action" value="cancel">Cancel</button>
 </form>
-</main></body></html>
-{{end}}
+{{template "foot"}}{{end}}
 
 {{define "error"}}{{template "head" "Sorry, but we’re having trouble signing you in."}}
 <p>{{.}}</p>
-</main></body></html>
-{{end}}
+{{template "foot"}}{{end}}
 
 {{define "formpost"}}{{template "head" "Working…"}}
 <form method="post" action="{{.Action}}">
