@@ -199,9 +199,16 @@ func (a *App) Exchange(ctx context.Context, code, verifier string) (*Account, er
 
 // BrowserOptions are the options of a sign-in with a browser.
 type BrowserOptions struct {
-	LoginHint string                 // the user name to offer
-	Open      func(url string) error // shows the sign-in page; nil: the system browser; it is not waited for
-	Paste     io.Reader              // a pasted redirect URL is accepted from here too; one line is read, and the read is left behind if the browser is faster
+	LoginHint string // the user name to offer
+
+	// Open shows the sign-in page, and is not waited for. Nil is the system
+	// browser, by package github.com/cli/browser, whose variables Stdout and
+	// Stderr are for what the browser writes.
+	Open func(url string) error
+
+	// Paste is where a pasted redirect URL is accepted from too. One line is
+	// read, and the read is left behind if the browser is faster.
+	Paste io.Reader
 }
 
 // BrowserLogin signs a user in with a browser on this computer (RFC 8252):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -10,6 +11,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/cli/browser"
 
 	"github.com/xoauth2/go-xoauth2"
 )
@@ -36,6 +39,7 @@ Flags:
 `
 
 func main() {
+	browser.Stdout = os.Stderr // standard output is for the token alone
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -54,7 +58,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	flags.BoolVar(&p.browser, "browser", false, "let the user sign in with a browser")
 	flags.BoolVar(&p.paste, "paste", false, "with -browser: the browser is on another machine")
 	flags.BoolVar(&p.device, "device", false, "let the user sign in with a code on another machine")
-	protocol := flags.String("protocol", "", "what the token is `for`: imap, pop3 or smtp (default: all of them)")
+	protocol := flags.String("protocol", "", "the `protocol` that the token is for: imap, pop3 or smtp (default: all of them)")
 	store := flags.String("store", "", "`folder` for the sign-in (default: in the user's configuration folder)")
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -64,10 +68,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return 2
 	}
 	if flags.NArg() > 0 {
-		flags.Usage()
+		fmt.Fprintf(stderr, "token: unexpected argument %q; see token -h\n", flags.Arg(0))
 		return 2
 	}
-	if flags.NFlag() == 0 && getenv("XOAUTH2_CLIENT_ID") == "" {
+	if flags.NFlag() == 0 && !configured(getenv) {
 		return report(stderr, demonstrate(ctx, stdout, stderr))
 	}
 	if err := p.configure(getenv, *protocol, *store); err != nil {
@@ -75,6 +79,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return 2
 	}
 	return report(stderr, p.print(ctx))
+}
+
+// configured reports whether the environment has something for this program.
+func configured(getenv func(string) string) bool {
+	return cmp.Or(
+		getenv("XOAUTH2_CLIENT_ID"),
+		getenv("XOAUTH2_TENANT"),
+		getenv("XOAUTH2_CLIENT_SECRET"),
+		getenv("XOAUTH2_MAILBOX"),
+		getenv("XOAUTH2_PROVIDER"),
+	) != ""
 }
 
 // configure reads the environment and checks the flags.
