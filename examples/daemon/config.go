@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -16,10 +17,22 @@ type config struct {
 	options   *xoauth2.DialOptions
 }
 
+// configured reports whether the environment has something for this program.
+func configured(getenv func(string) string) bool {
+	return cmp.Or(
+		getenv("XOAUTH2_TENANT"),
+		getenv("XOAUTH2_CLIENT_ID"),
+		getenv("XOAUTH2_CLIENT_SECRET"),
+		getenv("XOAUTH2_CERTIFICATE"),
+		getenv("XOAUTH2_MAILBOXES"),
+		getenv("XOAUTH2_PROVIDER"),
+	) != ""
+}
+
 // configure reads the environment. It returns nil if that holds nothing for
 // this program.
 func configure(getenv func(string) string) (*config, error) {
-	if getenv("XOAUTH2_TENANT") == "" && getenv("XOAUTH2_CLIENT_ID") == "" && getenv("XOAUTH2_MAILBOXES") == "" {
+	if !configured(getenv) {
 		return nil, nil
 	}
 	var missing []string

@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return 2
 	}
 	if flags.NArg() > 0 {
-		flags.Usage()
+		fmt.Fprintf(stderr, "daemon: unexpected argument %q; see daemon -h\n", flags.Arg(0))
 		return 2
 	}
 	c, err := configure(getenv)

@@ -140,8 +140,9 @@ func TestUsage(t *testing.T) {
 	}{
 		{"help", []string{"-h"}, nil, 0, "XOAUTH2_CERTIFICATE_PASSWORD"},
 		{"unknown flag", []string{"-x"}, nil, 2, "-x"},
-		{"argument", []string{"x"}, nil, 2, "usage:"},
+		{"argument", []string{"x"}, nil, 2, `unexpected argument "x"`},
 		{"half a configuration", nil, map[string]string{"XOAUTH2_TENANT": "t"}, 2, "XOAUTH2_CLIENT_ID, XOAUTH2_MAILBOXES"},
+		{"a secret alone", nil, map[string]string{"XOAUTH2_CLIENT_SECRET": "s"}, 2, "XOAUTH2_TENANT, XOAUTH2_CLIENT_ID, XOAUTH2_MAILBOXES"},
 		{"no credential", nil, id, 2, "XOAUTH2_CLIENT_SECRET or XOAUTH2_CERTIFICATE"},
 		{"two credentials", nil, with("XOAUTH2_CLIENT_SECRET", "s", "XOAUTH2_CERTIFICATE", "f"), 2, "which one?"},
 		{"no such file", nil, with("XOAUTH2_CERTIFICATE", "no-such-file"), 2, "no-such-file"},

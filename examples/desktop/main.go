@@ -20,6 +20,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -81,10 +82,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return 2
 	}
 	if flags.NArg() > 0 {
-		flags.Usage()
+		fmt.Fprintf(stderr, "desktop: unexpected argument %q; see desktop -h\n", flags.Arg(0))
 		return 2
 	}
-	if flags.NFlag() == 0 && getenv("XOAUTH2_CLIENT_ID") == "" {
+	if flags.NFlag() == 0 && !configured(getenv) {
 		return report(stderr, demonstrate(ctx, stdout))
 	}
 	if err := d.configure(getenv, *store); err != nil {
@@ -98,6 +99,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return report(stderr, d.signOut(ctx))
 	}
 	return report(stderr, d.fetch(ctx))
+}
+
+// configured reports whether the environment has something for this program.
+func configured(getenv func(string) string) bool {
+	return cmp.Or(
+		getenv("XOAUTH2_CLIENT_ID"),
+		getenv("XOAUTH2_TENANT"),
+		getenv("XOAUTH2_CLIENT_SECRET"),
+		getenv("XOAUTH2_MAILBOX"),
+		getenv("XOAUTH2_PROVIDER"),
+	) != ""
 }
 
 // configure reads the environment.

@@ -230,7 +230,8 @@ func TestUsage(t *testing.T) {
 	}{
 		{"help", []string{"-h"}, nil, 0, "XOAUTH2_CLIENT_ID"},
 		{"unknown flag", []string{"-x"}, nil, 2, "-x"},
-		{"argument", []string{"x"}, nil, 2, "usage:"},
+		{"argument", []string{"x"}, nil, 2, `unexpected argument "x"`},
+		{"half a configuration", nil, map[string]string{"XOAUTH2_MAILBOX": alice}, 2, "lacks XOAUTH2_CLIENT_ID"},
 		{"no configuration", []string{"-paste"}, nil, 2, "lacks XOAUTH2_CLIENT_ID"},
 		{"unknown provider", nil, map[string]string{"XOAUTH2_CLIENT_ID": "c", "XOAUTH2_PROVIDER": "aol"}, 2, "aol"},
 		{

@@ -20,6 +20,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -77,10 +78,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return 2
 	}
 	if flags.NArg() > 0 {
-		flags.Usage()
+		fmt.Fprintf(stderr, "device: unexpected argument %q; see device -h\n", flags.Arg(0))
 		return 2
 	}
-	if flags.NFlag() == 0 && getenv("XOAUTH2_CLIENT_ID") == "" {
+	if flags.NFlag() == 0 && !configured(getenv) {
 		return report(stderr, demonstrate(ctx, stdout))
 	}
 	d, err := configure(getenv, *store, stdout)
@@ -99,6 +100,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 		return 2
 	}
 	return report(stderr, d.send(ctx, recipients, message))
+}
+
+// configured reports whether the environment has something for this program.
+func configured(getenv func(string) string) bool {
+	return cmp.Or(
+		getenv("XOAUTH2_CLIENT_ID"),
+		getenv("XOAUTH2_TENANT"),
+		getenv("XOAUTH2_MAILBOX"),
+		getenv("XOAUTH2_PROVIDER"),
+	) != ""
 }
 
 // configure reads the environment.

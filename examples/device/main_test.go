@@ -164,7 +164,8 @@ func TestUsage(t *testing.T) {
 	}{
 		{"help", []string{"-h"}, nil, 0, "XOAUTH2_CLIENT_ID"},
 		{"unknown flag", []string{"-x"}, nil, 2, "-x"},
-		{"argument", []string{"x"}, nil, 2, "usage:"},
+		{"argument", []string{"x"}, nil, 2, `unexpected argument "x"`},
+		{"half a configuration", nil, map[string]string{"XOAUTH2_TENANT": "t"}, 2, "lacks XOAUTH2_CLIENT_ID"},
 		{"no configuration", []string{"-to", bob}, nil, 2, "lacks XOAUTH2_CLIENT_ID"},
 		{"no device flow", nil, map[string]string{"XOAUTH2_CLIENT_ID": "c", "XOAUTH2_PROVIDER": "gmail"}, 2, "gmail"},
 		{"no address", []string{"-to", "bob", "-store", store}, configured, 2, "-to"},

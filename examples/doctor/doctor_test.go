@@ -81,9 +81,8 @@ func arguments(s exchangetest.Scenario, format string) []string {
 		args = append(args, "-protocol", strings.Join(protocols, ","))
 	}
 	switch {
-	case strings.Contains(s.Name, "stalled"): // it ends by the timeout
-	case s.Name == "token-dropped":
-		args = append(args, "-timeout", "3s") // it is repeated as long as that
+	case strings.Contains(s.Name, "stalled"), s.Name == "token-dropped", s.Name == "token-cut":
+		args = append(args, "-timeout", "3s") // it ends by the timeout
 	default:
 		args = append(args, "-timeout", "30s") // as a busy machine may need
 	}
@@ -164,7 +163,7 @@ func TestNoStrayGolden(t *testing.T) {
 
 func TestJSONNames(t *testing.T) {
 	t.Parallel()
-	got := runDoctor(t, nil, "", "-json", "-protocol", "imap", "-scenario", "graph-token")
+	got := runDoctor(t, nil, "", "-json", "-protocol", "imap", "-scenario", "graph-token", "-timeout", "30s")
 	var report struct {
 		OK    *bool            `json:"ok"`
 		Steps []map[string]any `json:"steps"`
@@ -204,6 +203,7 @@ func TestUsage(t *testing.T) {
 		{"protocol", nil, []string{"-protocol", "imap,ftp"}, "want imap, pop3 or smtp"},
 		{"scenario", nil, []string{"-scenario", "x"}, "no scenario"},
 		{"scenario for real", secret, []string{"-tenant", "t", "-client-id", "c", "-mailbox", "m", "-scenario", "graph-token"}, "demonstration"},
+		{"a secret alone", secret, nil, "-mailbox is missing"},
 		{"no mailbox", secret, []string{"-tenant", "t", "-client-id", "c"}, "-mailbox is missing"},
 		{"no client id", secret, []string{"-tenant", "t", "-mailbox", "m"}, "-client-id is missing"},
 		{"no tenant", secret, []string{"-client-id", "c", "-mailbox", "m"}, "-tenant is missing"},

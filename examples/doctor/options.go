@@ -111,7 +111,7 @@ func (o *options) complete(provider, protocols string) error {
 	if err := o.setProtocols(protocols); err != nil {
 		return err
 	}
-	o.demonstrates = o.tenant == "" && o.clientID == "" && o.mailbox == "" && !o.tokenStdin && !o.setup
+	o.demonstrates = cmp.Or(o.tenant, o.clientID, o.mailbox, o.secret, o.certificate, o.signIn) == "" && !o.tokenStdin && !o.setup
 	o.timeout = cmp.Or(o.timeout, o.defaultTimeout())
 	switch {
 	case o.demonstrates:

@@ -13,12 +13,14 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"log"
 	"net"
 	netsmtp "net/smtp"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
@@ -36,22 +38,44 @@ func (a auth) Start(server *smtp.ServerInfo) (string, []byte, error) {
 	return a.Auth.Start(&netsmtp.ServerInfo{Name: server.Name, TLS: server.TLS, Auth: server.Auth})
 }
 
+const usage = `usage: gomail
+
+Sends a message with go-mail to a fake Exchange in this process. With
+XOAUTH2_TENANT, XOAUTH2_CLIENT_ID, XOAUTH2_CLIENT_SECRET and XOAUTH2_MAILBOX set,
+it sends one from that mailbox to itself.
+`
+
 func main() {
-	if err := run(context.Background()); err != nil {
-		log.Fatal("gomail: ", err)
+	log.SetFlags(0)
+	log.SetPrefix("gomail: ")
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := run(context.Background(), os.Getenv); err != nil {
+		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context) error {
-	if os.Getenv("XOAUTH2_MAILBOX") == "" {
+func run(ctx context.Context, getenv func(string) string) error {
+	var values, missing []string
+	for _, name := range []string{"XOAUTH2_TENANT", "XOAUTH2_CLIENT_ID", "XOAUTH2_CLIENT_SECRET", "XOAUTH2_MAILBOX"} {
+		values = append(values, getenv(name))
+		if getenv(name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	switch len(missing) {
+	case len(values):
 		return demonstrate(ctx)
+	case 0:
+	default:
+		return fmt.Errorf("the environment lacks %s", strings.Join(missing, ", "))
 	}
-	app := &xoauth2.App{
-		Tenant:     os.Getenv("XOAUTH2_TENANT"),
-		ClientID:   os.Getenv("XOAUTH2_CLIENT_ID"),
-		Credential: xoauth2.ClientSecret(os.Getenv("XOAUTH2_CLIENT_SECRET")),
-	}
-	mailbox := os.Getenv("XOAUTH2_MAILBOX")
+	app := &xoauth2.App{Tenant: values[0], ClientID: values[1], Credential: xoauth2.ClientSecret(values[2])}
+	mailbox := values[3]
 	return send(ctx, xoauth2.Exchange.SMTP.Addr, nil, mailbox, mailbox, app.ClientCredentials())
 }
 

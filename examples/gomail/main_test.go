@@ -16,6 +16,13 @@ func TestSend(t *testing.T) {
 	}
 }
 
+func TestHalfAConfiguration(t *testing.T) {
+	err := run(t.Context(), func(name string) string { return map[string]string{"XOAUTH2_MAILBOX": "a@contoso.com"}[name] })
+	if err == nil || !strings.Contains(err.Error(), "XOAUTH2_TENANT, XOAUTH2_CLIENT_ID, XOAUTH2_CLIENT_SECRET") {
+		t.Errorf("got %v, want the names of what is missing", err)
+	}
+}
+
 // TestRefused makes sure that a refused login is an error, with whatever the
 // server answers.
 func TestRefused(t *testing.T) {

@@ -30,16 +30,29 @@ func main() {
 	flag.Usage = usage
 	flag.Parse()
 	if flag.NArg() > 0 {
-		usage()
-		os.Exit(2)
+		exit(2, fmt.Errorf("unexpected argument %q; see quickstart -h", flag.Arg(0)))
+	}
+	real, err := fromEnvironment()
+	if err != nil {
+		exit(2, err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *verbose); err != nil {
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		explain(os.Stderr, err)
-		os.Exit(1)
+	if real == nil {
+		err = demonstrate(ctx, os.Stdout, *verbose)
+	} else {
+		err = look(ctx, os.Stdout, real, *verbose)
 	}
+	if err != nil {
+		exit(1, err)
+	}
+}
+
+// exit ends the program with what is known of an error.
+func exit(status int, err error) {
+	fmt.Fprintln(os.Stderr, "quickstart:", err)
+	explain(os.Stderr, err)
+	os.Exit(status)
 }
 
 func usage() {
@@ -53,14 +66,8 @@ it logs in to Exchange Online instead, and changes nothing there.
 	flag.PrintDefaults()
 }
 
-func run(ctx context.Context, out io.Writer, verbose bool) error {
-	real, err := fromEnvironment()
-	if err != nil {
-		return err
-	}
-	if real != nil {
-		return look(ctx, out, real, verbose)
-	}
+// demonstrate shows everything with a fake Entra and a fake Exchange.
+func demonstrate(ctx context.Context, out io.Writer, verbose bool) error {
 	srv := exchangetest.NewServer()
 	defer srv.Close()
 	srv.AddMailbox("alice@contoso.com")
@@ -87,7 +94,7 @@ func fromEnvironment() (*mailbox, error) {
 		return nil, nil
 	case 0:
 	default:
-		return nil, fmt.Errorf("the environment lacks %s", strings.Join(missing, ", "))
+		return nil, fmt.Errorf("the environment lacks %s; see quickstart -h", strings.Join(missing, ", "))
 	}
 	app := &xoauth2.App{
 		Tenant:     os.Getenv("XOAUTH2_TENANT"),

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 
 	"golang.org/x/oauth2"
 
@@ -17,10 +19,10 @@ import (
 // signInOnTheWeb signs alice in to a web application: it sends her to the
 // sign-in page and takes the code from the redirect that brings her back.
 func signInOnTheWeb(ctx context.Context, srv *exchangetest.Server) (*xoauth2.Account, error) {
-	redirect := make(chan *http.Request, 1)
+	redirect := make(chan url.Values, 1)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "Welcome back.")
-		redirect <- r
+		redirect <- r.URL.Query()
 	}))
 	defer site.Close()
 	app := srv.App(&exchangetest.AppOptions{RedirectURL: site.URL + "/signed-in"})
@@ -34,9 +36,14 @@ func signInOnTheWeb(ctx context.Context, srv *exchangetest.Server) (*xoauth2.Acc
 	if err := srv.Browse(page); err != nil {
 		return nil, err
 	}
-	r := <-redirect
-	if subtle.ConstantTimeCompare([]byte(r.FormValue("state")), []byte(state)) != 1 {
-		return nil, fmt.Errorf("the redirect belongs to another session")
+	var answer url.Values
+	select {
+	case answer = <-redirect:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	return app.Exchange(ctx, r.FormValue("code"), verifier)
+	if subtle.ConstantTimeCompare([]byte(answer.Get("state")), []byte(state)) != 1 {
+		return nil, errors.New("the redirect belongs to another session")
+	}
+	return app.Exchange(ctx, answer.Get("code"), verifier)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,8 +14,23 @@ import (
 	"github.com/xoauth2/go-xoauth2"
 )
 
+// configured reports whether the environment has something for this program.
+func configured(getenv func(string) string) bool {
+	return cmp.Or(
+		getenv("XOAUTH2_CLIENT_ID"),
+		getenv("XOAUTH2_TENANT"),
+		getenv("XOAUTH2_CLIENT_SECRET"),
+		getenv("XOAUTH2_CERTIFICATE"),
+		getenv("XOAUTH2_STORE_KEY"),
+		getenv("XOAUTH2_PROVIDER"),
+	) != ""
+}
+
 // configure reads the environment.
 func configure(getenv func(string) string, store string) (*xoauth2.App, *xoauth2.DialOptions, error) {
+	if getenv("XOAUTH2_CLIENT_ID") == "" {
+		return nil, nil, errors.New("the environment lacks XOAUTH2_CLIENT_ID; see webapp -h")
+	}
 	name := getenv("XOAUTH2_PROVIDER")
 	if name == "" {
 		name = "exchange"

@@ -88,14 +88,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return 2
 	}
 	if flags.NArg() > 0 {
-		flags.Usage()
+		fmt.Fprintf(stderr, "webapp: unexpected argument %q; see webapp -h\n", flags.Arg(0))
 		return 2
 	}
-	configured := getenv("XOAUTH2_CLIENT_ID") != ""
-	switch {
+	switch configured := configured(getenv); {
 	case !configured && flags.NFlag() == 0:
 		err = demonstrate(ctx, stdout)
-	case !configured:
+	case !configured && *base == "" && *store == "":
 		err = serveFake(ctx, *addr, stderr)
 	default:
 		err = serveReal(ctx, *addr, *base, *store, getenv, stderr)

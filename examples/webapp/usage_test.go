@@ -23,14 +23,16 @@ func TestUsage(t *testing.T) {
 	}{
 		{"help", "-h", "", 0, "XOAUTH2_STORE_KEY"},
 		{"unknown flag", "-x", "", 2, "-x"},
-		{"argument", "x", "", 2, "usage:"},
+		{"argument", "x", "", 2, `unexpected argument "x"`},
 		{"bad address", "-listen localhost:x", "", 1, "listen"},
+		{"half a configuration", "", "XOAUTH2_CLIENT_SECRET=s", 2, "lacks XOAUTH2_CLIENT_ID"},
+		{"no configuration", "-url https://mail.contoso.com", "", 2, "lacks XOAUTH2_CLIENT_ID"},
 		{"no credential", "", "XOAUTH2_CLIENT_ID=c", 2, "XOAUTH2_CLIENT_SECRET or XOAUTH2_CERTIFICATE"},
 		{"no key", "", app, 2, "openssl rand"},
 		{"bad key", "", app + "XOAUTH2_STORE_KEY=c2VjcmV0", 2, "openssl rand"},
 		{"unknown provider", "", app + "XOAUTH2_PROVIDER=aol", 2, "aol"},
-		{"no HTTPS", "-listen localhost:0 -url http://mail.contoso.com", app + "XOAUTH2_STORE_KEY=" + key, 2, "want https"},
-		{"a path", "-listen localhost:0 -url https://contoso.com/mail", app + "XOAUTH2_STORE_KEY=" + key, 2, "a scheme and a host"},
+		{"no HTTPS", "-store none -listen localhost:0 -url http://mail.contoso.com", app + "XOAUTH2_STORE_KEY=" + key, 2, "want https"},
+		{"a path", "-store none -listen localhost:0 -url https://contoso.com/mail", app + "XOAUTH2_STORE_KEY=" + key, 2, "a scheme and a host"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
