@@ -163,12 +163,12 @@ func isMultiTenant(tenant string) bool {
 // a domain name, or "organizations" to let the administrator's sign-in decide.
 // The page returns to redirectURL, which must be registered, with state.
 //
-// No protocols means all three. Exchange wants another scope here than in
-// token requests: ps.outlook.com for IMAP and POP3, outlook.office365.com for
-// SMTP (Exchange documentation, "Authenticate an IMAP, POP or SMTP connection
-// using OAuth"). That one URL may name both is not documented: if it is
-// refused, use one for IMAP and POP3, and one for SMTP. It fails for a provider without such a page and for missing
-// or unsuitable arguments.
+// No protocols means all three. Exchange wants another scope here than in token
+// requests: ps.outlook.com for IMAP and POP3, outlook.office365.com for SMTP
+// (Exchange documentation, "Authenticate an IMAP, POP or SMTP connection using
+// OAuth"). That one URL may name both is not documented: if it is refused, use
+// one for IMAP and POP3, and one for SMTP. It fails for a provider without such
+// a page and for missing or unsuitable arguments.
 func (p Provider) AdminConsentURL(tenant, clientID, redirectURL, state string, protocols ...Protocol) (string, error) {
 	switch {
 	case p.ConsentURL == "":

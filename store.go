@@ -15,23 +15,29 @@ import (
 	"github.com/xoauth2/go-xoauth2/internal/filestore"
 )
 
-// TokenStore keeps the records of signed-in accounts, one under each key, between the runs of a program. A key is any
-// string and a value any bytes; a value is a secret, a key is not. Implementations must be safe for concurrent use, and neither keep
-// nor change a slice that belongs to the caller. Package storetest checks an implementation.
+// TokenStore keeps the records of signed-in accounts, one under each key,
+// between the runs of a program. A key is any string and a value any bytes; a
+// value is a secret, a key is not. Implementations must be safe for concurrent
+// use, and neither keep nor change a slice that belongs to the caller. Package
+// storetest checks an implementation.
 //
-// Renewals run inside Update. Where refresh tokens rotate (RFC 9700 section 4.14.2) that is what keeps two processes from
-// spending the same one, for which the provider would end the sign-in.
+// Renewals run inside Update. Where refresh tokens rotate (RFC 9700 section
+// 4.14.2) that is what keeps two processes from spending the same one, for
+// which the provider would end the sign-in.
 type TokenStore interface {
 	// Load returns what key holds, or an error that wraps [ErrNotFound]. An empty value is a value.
 	Load(ctx context.Context, key string) ([]byte, error)
 
-	// Update replaces what key holds by what change returns, and holds off every other Update of key, in any process,
-	// meanwhile. It calls change at most once, since what that does, such as spending a refresh token, cannot be done
-	// again. old is nil if key holds nothing; to return nil deletes. If change fails, the record stays as it is and
-	// Update returns that error. If the record cannot be read, Update fails without calling change.
+	// Update replaces what key holds by what change returns, and holds off
+	// every other Update of key, in any process, meanwhile. It calls change at
+	// most once, since what that does, such as spending a refresh token, cannot
+	// be done again. old is nil if key holds nothing; to return nil deletes. If
+	// change fails, the record stays as it is and Update returns that error. If
+	// the record cannot be read, Update fails without calling change.
 	//
-	// ctx bounds the wait for the other Updates and does not interrupt change. change must not call Update for the
-	// same key, which would wait for itself; other keys are not held up.
+	// ctx bounds the wait for the other Updates and does not interrupt change.
+	// change must not call Update for the same key, which would wait for
+	// itself; other keys are not held up.
 	Update(ctx context.Context, key string, change func(old []byte) ([]byte, error)) error
 
 	// Keys returns the keys that hold something, in no particular order.
@@ -141,14 +147,18 @@ func (s *memoryStore) Keys(ctx context.Context) ([]string, error) {
 	return keys, nil
 }
 
-// FileStore returns a store that keeps each record in a file of its own in dir, for any number of processes at once. Dir is
-// best a directory of its own below [os.UserConfigDir]; the first Update creates it. A change is on the disk, whole or not at
-// all, when Update returns.
+// FileStore returns a store that keeps each record in a file of its own in dir,
+// for any number of processes at once. Dir is best a directory of its own below
+// [os.UserConfigDir]; the first Update creates it. A change is on the disk,
+// whole or not at all, when Update returns.
 //
-// Records are not encrypted: see [EncryptedStore]. Where the system has permission bits, dir and its files belong to
-// the user of the program and nobody else may use them; what others could read or have planted, links included, is
-// refused with an error that says what to do. A truncated or corrupt record gives an error that names the file, and is never overwritten.
-// File names show the account keys. On a network file system the store is as safe as the locks of that system.
+// Records are not encrypted: see [EncryptedStore]. Where the system has
+// permission bits, dir and its files belong to the user of the program and
+// nobody else may use them; what others could read or have planted, links
+// included, is refused with an error that says what to do. A truncated or
+// corrupt record gives an error that names the file, and is never overwritten.
+// File names show the account keys. On a network file system the store is as
+// safe as the locks of that system.
 func FileStore(dir string) TokenStore {
 	return fileStore{filestore.New(dir)}
 }
@@ -181,14 +191,18 @@ func (s fileStore) Keys(ctx context.Context) ([]string, error) {
 	return keys, storeError(err)
 }
 
-// EncryptedStore returns a store that keeps its records in inner, each sealed with AES-256-GCM (NIST SP 800-38D) under a
-// random nonce. The account key is authenticated with the record: a record that was altered, or moved from one account to another, is
-// refused. Account keys and the lengths of values are not hidden, and an old record put back in place of a newer one is
-// not noticed.
+// EncryptedStore returns a store that keeps its records in inner, each sealed
+// with AES-256-GCM (NIST SP 800-38D) under a random nonce. The account key is
+// authenticated with the record: a record that was altered, or moved from one
+// account to another, is refused. Account keys and the lengths of values are
+// not hidden, and an old record put back in place of a newer one is not
+// noticed.
 //
-// The key must come from a random source and be kept where inner is not: a key management service, the system's key ring, a
-// mounted secret. Each record names its key by a fingerprint, so that one sealed with another key and one that is corrupt
-// give different errors. The example "Rotation" replaces the key in place.
+// The key must come from a random source and be kept where inner is not: a key
+// management service, the system's key ring, a mounted secret. Each record
+// names its key by a fingerprint, so that one sealed with another key and one
+// that is corrupt give different errors. The example "Rotation" replaces the
+// key in place.
 func EncryptedStore(inner TokenStore, key [32]byte) TokenStore {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
@@ -220,8 +234,9 @@ func EncryptedStore(inner TokenStore, key [32]byte) TokenStore {
 	}
 }
 
-// A sealed record is sealedMagic, whose last byte is the format version, the fingerprint of the key, and what
-// [cipher.NewGCMWithRandomNonce] makes: nonce, ciphertext, tag.
+// A sealed record is sealedMagic, whose last byte is the format version, the
+// fingerprint of the key, and what [cipher.NewGCMWithRandomNonce] makes: nonce,
+// ciphertext, tag.
 const (
 	sealedMagic     = "XOAUTH2-SEALED\x01"
 	fingerprintSize = 8

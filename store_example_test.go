@@ -27,8 +27,9 @@ func ExampleFileStore() {
 	// Output: 0 <nil>
 }
 
-// Rotation replaces the key of an encrypted store, one record after the other. A program that still has the old key is told, at
-// the records that are done, that they were sealed with another key.
+// Rotation replaces the key of an encrypted store, one record after the other.
+// A program that still has the old key is told, at the records that are done,
+// that they were sealed with another key.
 func ExampleEncryptedStore_rotation() {
 	ctx := context.Background()
 	var oldKey, newKey [32]byte
@@ -43,7 +44,8 @@ func ExampleEncryptedStore_rotation() {
 		log.Fatal(err)
 	}
 
-	// reseal opens a record with the old key and seals it with the new one, in a store that is thrown away.
+	// reseal opens a record with the old key and seals it with the new one, in
+	// a store that is thrown away.
 	reseal := func(account string, record []byte) ([]byte, error) {
 		if record == nil {
 			return nil, nil // deleted since Keys

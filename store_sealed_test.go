@@ -11,7 +11,8 @@ import (
 	"github.com/xoauth2/go-xoauth2"
 )
 
-// fixedRecord returns "value" for account "a" as version 1 sealed it with key 1. Later versions have to open it.
+// fixedRecord returns "value" for account "a" as version 1 sealed it with key
+// 1. Later versions have to open it.
 func fixedRecord(t testing.TB) []byte {
 	t.Helper()
 	record, err := hex.DecodeString("584f41555448322d5345414c4544016639701432b39428098f2ae5fd138ac311b83545735cb6504c38ceae46734d52f2e9215c7638624ba7")

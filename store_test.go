@@ -59,7 +59,8 @@ func TestStores(t *testing.T) {
 	}
 }
 
-// TestStoresHideSecrets renders stores that hold a secret, in every way that a careless program might.
+// TestStoresHideSecrets renders stores that hold a secret, in every way that a
+// careless program might.
 func TestStoresHideSecrets(t *testing.T) {
 	t.Parallel()
 	key := [32]byte([]byte("CANARY-key-of-thirty-two-bytes!!"))

@@ -13,18 +13,28 @@
 // client of go-imap, go-smtp, or this package's [POP3Client]. When a login
 // fails, [Diagnose] says what is wrong and what to do.
 //
-// Programs with a mail client of their own use [NewSASLClient],
-// [NewSMTPAuth] or [InitialResponse].
+// Programs with a mail client of their own use [NewSASLClient], [NewSMTPAuth]
+// or [InitialResponse].
 //
 // # Security
 //
 // An access token opens the mailbox to whoever holds it. This package sends
 // tokens over TLS 1.2 or newer only, to a server whose certificate was verified
-// as the caller's tls.Config demands; there is no switch to send one in clear. Tokens, secrets, codes and keys never
-// appear in an error, a trace, or the rendering of a value of this package;
-// an oauth2.Token, however, prints whole: do not log one. Keep client
-// secrets and encryption keys out of the source code, and protect a
-// [FileStore] as you would a password file, or wrap it in an [EncryptedStore].
+// as the caller's tls.Config demands; there is no switch to send one in clear.
+// Tokens, secrets, codes and keys never appear in an error, a trace, or the
+// rendering of a value of this package. SECURITY.md lists the promises and
+// their limits.
+//
+// # What is left to you
+//
+// Do not log an oauth2.Token: it prints whole. Keep client secrets and
+// encryption keys out of the source code, and protect a [FileStore] as you
+// would a password file, or wrap it in an [EncryptedStore]. In a web
+// application make state and verifier anew for every sign-in, keep them in the
+// user's session, and compare state in constant time. See that a client given
+// to [AuthenticateIMAP] speaks TLS, which go-imap does not show. Have the
+// administrator let an application into the mailboxes that it needs, and no
+// others.
 //
 // # Contexts
 //

@@ -1,4 +1,5 @@
-// Package storetest checks implementations of [xoauth2.TokenStore], in the manner of testing/fstest.
+// Package storetest checks implementations of [xoauth2.TokenStore], in the
+// manner of testing/fstest.
 //
 //	func TestStore(t *testing.T) {
 //		err := storetest.TestStore(func() xoauth2.TokenStore { return newRedisStore(t) })
@@ -7,8 +8,9 @@
 //		}
 //	}
 //
-// It checks one process. What only an implementer can arrange is left to do: that two processes exclude each other, and
-// that a record survives when one of them is killed in the middle of an update.
+// It checks one process. What only an implementer can arrange is left to do:
+// that two processes exclude each other, and that a record survives when one of
+// them is killed in the middle of an update.
 package storetest
 
 import (
@@ -24,11 +26,13 @@ import (
 	"github.com/xoauth2/go-xoauth2"
 )
 
-// patience is for how long a store may take over something that is not its own work, before it is said to hang.
+// patience is for how long a store may take over something that is not its own
+// work, before it is said to hang.
 const patience = 30 * time.Second
 
-// TestStore runs all checks, each on a store of its own from newStore, which has to be empty and independent of the others.
-// It returns what they found, joined, or nil. After a store that hangs, goroutines stay behind.
+// TestStore runs all checks, each on a store of its own from newStore, which
+// has to be empty and independent of the others. It returns what they found,
+// joined, or nil. After a store that hangs, goroutines stay behind.
 func TestStore(newStore func() xoauth2.TokenStore) error {
 	checks := []struct {
 		name  string
@@ -192,8 +196,9 @@ func endedContext(s xoauth2.TokenStore) error {
 	return errors.Join(append(errs, wantAbsent(s, "a"))...)
 }
 
-// exclusion: while change runs, another Update of the key waits, until its context ends; another key goes on. The end of its
-// own context does not stop change.
+// exclusion: while change runs, another Update of the key waits, until its
+// context ends; another key goes on. The end of its own context does not stop
+// change.
 func exclusion(s xoauth2.TokenStore) error {
 	var errs []error
 	holder, release := context.WithCancel(context.Background())

@@ -18,8 +18,9 @@ var records = flag.Int("records", 1000, "records beside the one that the benchma
 
 const benchKey = "11111111-2222-3333-4444-555555555555|66666666-7777-8888-9999-aaaaaaaaaaaa|bbbbbbbb-cccc-dddd-eeee-ffffffffffff"
 
-// BenchmarkUpdate measures each Update beside the least that makes a file change whole or not at all, in turns, since what a
-// disk takes varies more than what there is to compare. The goal for the ratio of the medians is 1.5.
+// BenchmarkUpdate measures each Update beside the least that makes a file
+// change whole or not at all, in turns, since what a disk takes varies more
+// than what there is to compare. The goal for the ratio of the medians is 1.5.
 func BenchmarkUpdate(b *testing.B) {
 	for _, n := range []int{1, *records} {
 		b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
@@ -72,7 +73,8 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// crowded returns a store of n records, benchKey among them. The others are made without a flush each.
+// crowded returns a store of n records, benchKey among them. The others are
+// made without a flush each.
 func crowded(b *testing.B, n int) *filestore.Store {
 	dir := filepath.Join(b.TempDir(), "store")
 	s := filestore.New(dir)

@@ -1,8 +1,10 @@
-// Package filestore keeps small secret records in a directory, one file each, for any number of processes at once.
+// Package filestore keeps small secret records in a directory, one file each,
+// for any number of processes at once.
 //
-// A record is replaced by writing a temporary file, flushing it and renaming it over the old one, so that a reader, a crash
-// or kill -9 meets the old record or the new one and nothing else. Writers of one record take turns on a lock file beside
-// it. No operation but [Store.Keys] costs more with more records.
+// A record is replaced by writing a temporary file, flushing it and renaming it
+// over the old one, so that a reader, a crash or kill -9 meets the old record
+// or the new one and nothing else. Writers of one record take turns on a lock
+// file beside it. No operation but [Store.Keys] costs more with more records.
 package filestore
 
 import (
@@ -16,8 +18,9 @@ import (
 	"path/filepath"
 )
 
-// Store is the records of one directory. It holds no open files and is safe for concurrent use; several of them, in one
-// process or in many, may share a directory.
+// Store is the records of one directory. It holds no open files and is safe for
+// concurrent use; several of them, in one process or in many, may share a
+// directory.
 type Store struct {
 	dir string
 }
@@ -42,8 +45,9 @@ func (s *Store) Load(ctx context.Context, key string) ([]byte, error) {
 	return s.read(key)
 }
 
-// Update replaces the value of key by what change makes of it (nil: there is none), under a lock that excludes every other
-// Update of key. ctx bounds the wait for the lock. An error of change is returned as it is.
+// Update replaces the value of key by what change makes of it (nil: there is
+// none), under a lock that excludes every other Update of key. ctx bounds the
+// wait for the lock. An error of change is returned as it is.
 func (s *Store) Update(ctx context.Context, key string, change func(old []byte) ([]byte, error)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -58,7 +62,8 @@ func (s *Store) Update(ctx context.Context, key string, change func(old []byte) 
 	}
 	defer lock.release()
 
-	// Only the holder of the lock writes this name, so whatever has it was left by a process that was killed.
+	// Only the holder of the lock writes this name, so whatever has it was left
+	// by a process that was killed.
 	if err := os.Remove(path + tempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -80,7 +85,8 @@ func (s *Store) Update(ctx context.Context, key string, change func(old []byte) 
 	return s.write(path, Encode(key, value))
 }
 
-// Keys returns the keys of all records, in no particular order. It reads file names only, except for very long keys.
+// Keys returns the keys of all records, in no particular order. It reads file
+// names only, except for very long keys.
 func (s *Store) Keys(ctx context.Context) ([]string, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -130,8 +136,9 @@ func (s *Store) makeDir() error {
 	return s.checkDir()
 }
 
-// checkDir refuses a directory in which another user could read or plant records. The directory may itself be reached
-// through a symbolic link: that is the choice of the user who configures it.
+// checkDir refuses a directory in which another user could read or plant
+// records. The directory may itself be reached through a symbolic link: that is
+// the choice of the user who configures it.
 func (s *Store) checkDir() error {
 	if s.dir == "" {
 		return errors.New("no directory was given")
@@ -189,8 +196,9 @@ func readRecord(path string) (key string, value []byte, err error) {
 	return key, value, nil
 }
 
-// damaged adds the file and what to do about it. A corrupt record is left where it is: whether the sign-in that it held can
-// be given up is for its owner to say.
+// damaged adds the file and what to do about it. A corrupt record is left where
+// it is: whether the sign-in that it held can be given up is for its owner to
+// say.
 func damaged(path string, err error) error {
 	if errors.Is(err, ErrVersion) {
 		return fmt.Errorf("record %q has an %w: update this program, or delete the file and sign in again", path, err)
@@ -198,7 +206,8 @@ func damaged(path string, err error) error {
 	return fmt.Errorf("record %q is %w: restore the file, or delete it and sign in again", path, err)
 }
 
-// write replaces the file at path. Whatever goes wrong, the old file is intact and the temporary one gone.
+// write replaces the file at path. Whatever goes wrong, the old file is intact
+// and the temporary one gone.
 func (s *Store) write(path string, file []byte) error {
 	if len(file) > maxRecord {
 		return fmt.Errorf("a record of %d bytes for %q is over the limit of %d", len(file), path, maxRecord)

@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// checkRegular refuses a link, a pipe, a device or a directory in the place of a file. openFlags keep out the link that
-// is put there a moment later.
+// checkRegular refuses a link, a pipe, a device or a directory in the place of
+// a file. openFlags keep out the link that is put there a moment later.
 func checkRegular(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {

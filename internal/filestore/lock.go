@@ -11,12 +11,13 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// retryDelay is how often a waiter asks for the lock. A blocking request could not be called back when the context ends.
-// An attempt costs microseconds and a renewal, for which the lock is held, a hundred milliseconds.
+// retryDelay is how often a waiter asks for the lock. A blocking request could
+// not be called back when the context ends. An attempt costs microseconds and a
+// renewal, for which the lock is held, a hundred milliseconds.
 const retryDelay = 5 * time.Millisecond
 
-// recordLock is the lock of one record, held on a file of its own: a lock on the record itself would stay behind on the old
-// file when that is replaced.
+// recordLock is the lock of one record, held on a file of its own: a lock on
+// the record itself would stay behind on the old file when that is replaced.
 type recordLock struct {
 	record string
 	file   *flock.Flock
@@ -50,8 +51,9 @@ func takeLock(ctx context.Context, path string) (*recordLock, error) {
 	}
 }
 
-// current reports whether the locked file is still the one that the next comer will open. Between opening and locking it,
-// its last holder may have removed it.
+// current reports whether the locked file is still the one that the next comer
+// will open. Between opening and locking it, its last holder may have removed
+// it.
 func (l *recordLock) current() (bool, error) {
 	held, err := l.file.Stat()
 	if err != nil {
@@ -67,7 +69,8 @@ func (l *recordLock) current() (bool, error) {
 	return err == nil && os.SameFile(held, named), err
 }
 
-// release ends the lock, and removes its file if there is no record for it to protect, so that a sign-out leaves nothing.
+// release ends the lock, and removes its file if there is no record for it to
+// protect, so that a sign-out leaves nothing.
 func (l *recordLock) release() {
 	if _, err := os.Lstat(l.record); errors.Is(err, fs.ErrNotExist) {
 		removeLock(l.file.Path())

@@ -65,7 +65,8 @@ func increment(s *filestore.Store, n int) error {
 	return nil
 }
 
-// rewrite replaces the shared record until it is killed, every time by another run of one letter. It says when it has begun.
+// rewrite replaces the shared record until it is killed, every time by another
+// run of one letter. It says when it has begun.
 func rewrite(s *filestore.Store) error {
 	for i := 0; ; i++ {
 		err := s.Update(context.Background(), sharedKey, func([]byte) ([]byte, error) { return filled(i), nil })

@@ -6,9 +6,11 @@ import (
 	"strings"
 )
 
-// File names. A key may be any string, so it is escaped, and into one case only: on a file system that ignores case two
-// keys must not meet in one file. The prefix keeps names clear of dot files and of the device names of Windows. Keys whose
-// escaped form would pass the usual limit of 255 bytes are hashed instead; such a key is read back from the record.
+// File names. A key may be any string, so it is escaped, and into one case
+// only: on a file system that ignores case two keys must not meet in one file.
+// The prefix keeps names clear of dot files and of the device names of Windows.
+// Keys whose escaped form would pass the usual limit of 255 bytes are hashed
+// instead; such a key is read back from the record.
 const (
 	plainPrefix  = "key-"
 	hashedPrefix = "hash-"
@@ -29,8 +31,8 @@ func fileName(key string) string {
 	return hashedPrefix + hex.EncodeToString(sum[:]) + suffix
 }
 
-// keyOf returns the key of a file name. For the name of a hashed key, hashed is true and the record has to be asked. Any
-// other file is not ours: ok is false.
+// keyOf returns the key of a file name. For the name of a hashed key, hashed is
+// true and the record has to be asked. Any other file is not ours: ok is false.
 func keyOf(name string) (key string, hashed, ok bool) {
 	base, isRecord := strings.CutSuffix(name, suffix)
 	if !isRecord {
@@ -44,7 +46,8 @@ func keyOf(name string) (key string, hashed, ok bool) {
 	return key, false, found && fileName(key) == name
 }
 
-// escape keeps lower-case letters, digits and hyphens, and writes every other byte as an underscore and two hex digits.
+// escape keeps lower-case letters, digits and hyphens, and writes every other
+// byte as an underscore and two hex digits.
 func escape(key string) string {
 	var b strings.Builder
 	for i := range len(key) {
@@ -58,7 +61,8 @@ func escape(key string) string {
 	return b.String()
 }
 
-// unescape is the inverse of escape. What escape cannot have written gives some other key; the caller compares.
+// unescape is the inverse of escape. What escape cannot have written gives some
+// other key; the caller compares.
 func unescape(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); i++ {

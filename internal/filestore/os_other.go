@@ -10,10 +10,12 @@ import (
 
 const openFlags = 0
 
-// checkPrivate accepts everything: Windows guards files by access lists, which a directory in the user's profile inherits.
+// checkPrivate accepts everything: Windows guards files by access lists, which
+// a directory in the user's profile inherits.
 func checkPrivate(string, fs.FileInfo) error { return nil }
 
-// replace tries for a while: on Windows a file cannot be replaced in the instant in which a reader has it open.
+// replace tries for a while: on Windows a file cannot be replaced in the
+// instant in which a reader has it open.
 func replace(temp, path string) error {
 	var err error
 	for range 100 {
@@ -25,7 +27,8 @@ func replace(temp, path string) error {
 	return err
 }
 
-// removeLock leaves the file: Windows would refuse to open it to waiters until every handle is closed.
+// removeLock leaves the file: Windows would refuse to open it to waiters until
+// every handle is closed.
 func removeLock(string) {}
 
 // syncDir does nothing: directories cannot be flushed here.

@@ -85,8 +85,9 @@ func TestDeletingStores(t *testing.T) {
 	}
 }
 
-// TestKilled kills a writing process at random moments. What it leaves is a whole record, an open lock, and at most a temporary
-// file that the next Update removes.
+// TestKilled kills a writing process at random moments. What it leaves is a
+// whole record, an open lock, and at most a temporary file that the next Update
+// removes.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	kills := 40

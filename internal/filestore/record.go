@@ -12,18 +12,21 @@ import (
 //
 //	"XOAUTH2" version(1) keyLength(4) valueLength(4) key value SHA-256(everything before)
 //
-// with big-endian lengths. The lengths and the checksum tell a truncated or damaged file from a whole one without any
-// knowledge of the value; the key tells a file that was copied over another account's.
+// with big-endian lengths. The lengths and the checksum tell a truncated or
+// damaged file from a whole one without any knowledge of the value; the key
+// tells a file that was copied over another account's.
 const (
 	magic      = "XOAUTH2"
 	version    = 1
 	headerSize = len(magic) + 1 + 4 + 4
 
-	// maxRecord bounds what a damaged or planted file can make a program read. Real records hold a few kilobytes.
+	// maxRecord bounds what a damaged or planted file can make a program read.
+	// Real records hold a few kilobytes.
 	maxRecord = 16 << 20
 )
 
-// ErrCorrupt and ErrVersion are what [Decode] finds wrong with a record: damage, or a format of a later version.
+// ErrCorrupt and ErrVersion are what [Decode] finds wrong with a record:
+// damage, or a format of a later version.
 var (
 	ErrCorrupt = errors.New("corrupt")
 	ErrVersion = errors.New("unknown format version")
@@ -42,7 +45,8 @@ func Encode(key string, value []byte) []byte {
 	return append(b, sum[:]...)
 }
 
-// Decode is the inverse of [Encode]; the value aliases file and is never nil. Its errors are [ErrCorrupt] and [ErrVersion].
+// Decode is the inverse of [Encode]; the value aliases file and is never nil.
+// Its errors are [ErrCorrupt] and [ErrVersion].
 func Decode(file []byte) (key string, value []byte, err error) {
 	if len(file) <= len(magic) || string(file[:len(magic)]) != magic {
 		return "", nil, fmt.Errorf("%w: it does not begin like a record", ErrCorrupt)

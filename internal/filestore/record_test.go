@@ -76,8 +76,8 @@ func TestRecordVersions(t *testing.T) {
 	}
 }
 
-// FuzzFileRecord: whatever a stranger wrote either is refused with one of the two errors, or is byte for byte the record
-// that Encode makes of it.
+// FuzzFileRecord: whatever a stranger wrote either is refused with one of the
+// two errors, or is byte for byte the record that Encode makes of it.
 func FuzzFileRecord(f *testing.F) {
 	whole := filestore.Encode("account", []byte("value"))
 	newer := bytes.Clone(whole)

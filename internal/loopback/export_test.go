@@ -1,4 +1,5 @@
 package loopback
 
-// NewListener lets tests put in sockets of their own: fake time and fuzzing need connections without a network.
+// NewListener lets tests put in sockets of their own: fake time and fuzzing
+// need connections without a network.
 var NewListener = newListener

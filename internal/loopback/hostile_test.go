@@ -83,7 +83,8 @@ func TestTurnedAway(t *testing.T) {
 	}
 }
 
-// TestManyConnections: a thousand idle connections, and as many that never finish their header, keep nobody out.
+// TestManyConnections: a thousand idle connections, and as many that never
+// finish their header, keep nobody out.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
 	n := 1000
@@ -103,7 +104,8 @@ func TestManyConnections(t *testing.T) {
 	}
 }
 
-// TestTwoAnswers: of many genuine answers at once, one wins, and its browser is the one that is told so.
+// TestTwoAnswers: of many genuine answers at once, one wins, and its browser is
+// the one that is told so.
 func TestTwoAnswers(t *testing.T) {
 	t.Parallel()
 	w := wait(t)
@@ -166,7 +168,8 @@ func (m *memory) dial() net.Conn {
 	return client
 }
 
-// TestSlowHeaders: a visitor who sends a byte a second is shown out, and does not hold up the answer.
+// TestSlowHeaders: a visitor who sends a byte a second is shown out, and does
+// not hold up the answer.
 func TestSlowHeaders(t *testing.T) {
 	t.Parallel()
 	for name, slow := range map[string]struct {

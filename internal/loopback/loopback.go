@@ -1,5 +1,6 @@
-// Package loopback receives the answer to an authorization request that was made in the user's browser, on a port of this
-// machine (RFC 8252 section 7.3). It opens no browser.
+// Package loopback receives the answer to an authorization request that was
+// made in the user's browser, on a port of this machine (RFC 8252 section 7.3).
+// It opens no browser.
 package loopback
 
 import (
@@ -35,8 +36,10 @@ type Listener struct {
 	sockets []net.Listener
 }
 
-// Listen opens a free port on 127.0.0.1 and, where the machine has it, the same on ::1: the redirect names localhost, and which
-// address a browser tries first is its own affair. If another program had the port on the other address, the answer could go there.
+// Listen opens a free port on 127.0.0.1 and, where the machine has it, the same
+// on ::1: the redirect names localhost, and which address a browser tries first
+// is its own affair. If another program had the port on the other address, the
+// answer could go there.
 func Listen() (*Listener, error) {
 	dual := hasIPv6()
 	var err error
@@ -82,14 +85,18 @@ func newListener(sockets ...net.Listener) *Listener {
 	return &Listener{host: host, sockets: sockets}
 }
 
-// URL returns the redirect URL: http://localhost:PORT, without a path. Entra ignores the port of this one host when it compares
-// the URL with the registered ones, and compares the path ("Redirect URI restrictions and limitations").
+// URL returns the redirect URL: http://localhost:PORT, without a path. Entra
+// ignores the port of this one host when it compares the URL with the
+// registered ones, and compares the path ("Redirect URI restrictions and
+// limitations").
 func (l *Listener) URL() string { return "http://" + l.host }
 
-// Wait serves until the answer that carries state has come, sends the browser a page that says how the sign-in went, closes
-// the listener, and returns the parameters of the answer: those of a success or of a refusal. Everything else that
-// knocks is turned away, and the wait goes on. When ctx ends, Wait returns its cause. Nothing is left open or running
-// in either case, and the listener cannot be used again.
+// Wait serves until the answer that carries state has come, sends the browser a
+// page that says how the sign-in went, closes the listener, and returns the
+// parameters of the answer: those of a success or of a refusal. Everything else
+// that knocks is turned away, and the wait goes on. When ctx ends, Wait returns
+// its cause. Nothing is left open or running in either case, and the listener
+// cannot be used again.
 func (l *Listener) Wait(ctx context.Context, state string) (url.Values, error) {
 	defer l.Close()
 	if state == "" {

@@ -20,8 +20,9 @@ const style = `:root{color-scheme:light dark}` +
 	`dt{font-family:monospace;font-weight:bold}` +
 	`dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}`
 
-// The page loads nothing and runs nothing, not even a script that would take the code out of the address bar: the listener
-// is gone by then, and a code is good for one use only, by the program that has the PKCE verifier (RFC 7636).
+// The page loads nothing and runs nothing, not even a script that would take
+// the code out of the address bar: the listener is gone by then, and a code is
+// good for one use only, by the program that has the PKCE verifier (RFC 7636).
 var page = template.Must(template.New("page").Parse(`<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -7,9 +7,11 @@ import (
 	"strings"
 )
 
-// ParseRedirect returns the parameters of the redirect URL that a user copied from the address bar of a browser on another
-// machine, where nothing listens. It has to be redirectURL with a query; spaces and quotes around it, and a missing
-// http://, are forgiven. The caller has to check the state, with [IsAnswer]. No error shows what was pasted.
+// ParseRedirect returns the parameters of the redirect URL that a user copied
+// from the address bar of a browser on another machine, where nothing listens.
+// It has to be redirectURL with a query; spaces and quotes around it, and a
+// missing http://, are forgiven. The caller has to check the state, with
+// [IsAnswer]. No error shows what was pasted.
 func ParseRedirect(raw, redirectURL string) (url.Values, error) {
 	want, err := url.Parse(redirectURL)
 	if err != nil {

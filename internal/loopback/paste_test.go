@@ -91,8 +91,9 @@ func TestIsAnswer(t *testing.T) {
 	}
 }
 
-// FuzzRedirect sends raw bytes to a waiting listener and gives the same to ParseRedirect: whatever they are, only the right
-// state opens, nothing is echoed, and the genuine answer still arrives.
+// FuzzRedirect sends raw bytes to a waiting listener and gives the same to
+// ParseRedirect: whatever they are, only the right state opens, nothing is
+// echoed, and the genuine answer still arrives.
 func FuzzRedirect(f *testing.F) {
 	right := "code=" + code + "&state=" + state
 	seeds := []string{
@@ -131,7 +132,8 @@ func FuzzRedirect(f *testing.F) {
 	})
 }
 
-// visit writes a request, if the listener is still there, and leaves at once or when it has read the reply.
+// visit writes a request, if the listener is still there, and leaves at once or
+// when it has read the reply.
 func visit(socket *memory, request []byte, stay bool) {
 	client, server := net.Pipe()
 	select {

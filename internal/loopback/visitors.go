@@ -9,9 +9,10 @@ import (
 	"sync"
 )
 
-// visitors keeps the book of a server's connections. Past the limit the oldest has to go: whoever holds a thousand idle
-// connections loses them, and the browser, which comes last and needs milliseconds, finds a place. (A limit that makes
-// newcomers wait would let the idle ones keep it out.)
+// visitors keeps the book of a server's connections. Past the limit the oldest
+// has to go: whoever holds a thousand idle connections loses them, and the
+// browser, which comes last and needs milliseconds, finds a place. (A limit
+// that makes newcomers wait would let the idle ones keep it out.)
 type visitors struct {
 	limit     int
 	answer    chan url.Values
@@ -76,7 +77,8 @@ func (v *visitors) forget(c net.Conn) {
 	}
 }
 
-// win hands in the answer that the request with this context brought, and reports whether it was the first.
+// win hands in the answer that the request with this context brought, and
+// reports whether it was the first.
 func (v *visitors) win(ctx context.Context, answer url.Values) bool {
 	c, ok := ctx.Value(connKey{}).(net.Conn)
 	v.mu.Lock()
