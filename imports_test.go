@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -112,9 +113,13 @@ var licenceWords = map[string]string{
 }
 
 // TestLicences looks at the licence of every module that the library, its
-// tests and its examples are built from.
+// tests and its examples are built from, and for the library's in the README.
 func TestLicences(t *testing.T) {
 	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := make(map[string]bool)
 	for _, p := range goList[goPackage](t, "", "-deps", "-test", "./...") {
 		if p.Module == nil || seen[p.Module.Path] {
@@ -122,9 +127,13 @@ func TestLicences(t *testing.T) {
 		}
 		seen[p.Module.Path] = true
 		licence := readLicence(t, p.Module)
-		t.Logf("%s %s: %s", p.Module.Path, p.Module.Version, licence)
 		if p.Module.Main && licence != "MIT" {
 			t.Errorf("this module's licence is %q, want MIT", licence)
+		}
+		row := fmt.Sprintf("\n| `%s` | %s |", p.Module.Path, licence)
+		listed := bytes.Contains(readme, []byte(row))
+		if want := !p.Module.Main && slices.Contains(libraryModules, p.Module.Path); listed != want {
+			t.Errorf("%s with the licence %s: listed in the README: %t, want %t", p.Module.Path, licence, listed, want)
 		}
 	}
 	for _, module := range libraryModules {
