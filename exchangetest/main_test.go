@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 
 // settled waits until no goroutine but the test's own is left.
 func settled() bool {
-	for range 100 {
+	for range 500 {
 		if runtime.NumGoroutine() <= 2 {
 			return true
 		}
@@ -79,7 +79,7 @@ func dial(t *testing.T, srv *exchangetest.Server, protocol xoauth2.Protocol, sta
 	}
 	s := &session{t: t, conn: conn, r: bufio.NewReader(conn)}
 	t.Cleanup(func() { _ = s.conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if !startTLS {

@@ -279,7 +279,7 @@ func TestBrowseReportsPagesThatLeadNowhere(t *testing.T) {
 		}
 	}
 	app := srv.App(&exchangetest.AppOptions{Public: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	srv.DeclineSignIn()
 	_, err := app.BrowserLogin(ctx, &xoauth2.BrowserOptions{Open: srv.Browse})

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" {
 		os.Exit(code) // the fuzzer has goroutines of its own
 	}
-	for range 100 {
+	for range 1000 {
 		if runtime.NumGoroutine() <= before {
 			os.Exit(code)
 		}

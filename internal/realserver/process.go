@@ -18,7 +18,7 @@ import (
 
 // How long a server may take to start, and how often something is looked at.
 const (
-	startTimeout = 30 * time.Second
+	startTimeout = time.Minute
 	pollInterval = 5 * time.Millisecond
 )
 
