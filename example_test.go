@@ -220,6 +220,12 @@ func ExampleProvider_AdminConsentURL() {
 	// Output: https://login.microsoftonline.com/contoso.com/v2.0/adminconsent?client_id=11111111-2222-3333-4444-555555555555&redirect_uri=https%3A%2F%2Fapp.contoso.com%2Fconsented&scope=https%3A%2F%2Fps.outlook.com%2F.default&state=a+random+state
 }
 
+func ExampleProvider_Endpoint() {
+	endpoint := xoauth2.Exchange.Endpoint("contoso.com") // for an oauth2.Config of one's own
+	fmt.Println(endpoint.TokenURL)
+	// Output: https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token
+}
+
 func ExampleProvider_Scopes() {
 	fmt.Println(strings.Join(xoauth2.Exchange.Scopes(xoauth2.SMTP), "\n"))
 	// Output:

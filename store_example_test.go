@@ -1,6 +1,7 @@
 package xoauth2_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -25,6 +26,27 @@ func ExampleFileStore() {
 	accounts, err := app.Store.Keys(context.Background())
 	fmt.Println(len(accounts), err)
 	// Output: 0 <nil>
+}
+
+// The key is kept where the records are not.
+func ExampleEncryptedStore() {
+	var key [32]byte
+	rand.Read(key[:])              // a program takes it from a key ring, a vault, or a mounted secret
+	files := xoauth2.MemoryStore() // or a FileStore
+	store := xoauth2.EncryptedStore(files, key)
+
+	ctx := context.Background()
+	err := store.Update(ctx, "account", func([]byte) ([]byte, error) { return []byte("a refresh token"), nil })
+	if err != nil {
+		log.Fatal(err)
+	}
+	record, err := files.Load(ctx, "account")
+	fmt.Println("readable in the files:", bytes.Contains(record, []byte("refresh")), err)
+	value, err := store.Load(ctx, "account")
+	fmt.Println("readable with the key:", string(value) == "a refresh token", err)
+	// Output:
+	// readable in the files: false <nil>
+	// readable with the key: true <nil>
 }
 
 // Rotation replaces the key of an encrypted store, one record after the other.
