@@ -22,10 +22,24 @@ func (s *Server) StallConnections(when Moment, protocols ...xoauth2.Protocol) *F
 
 // DelayConnections waits at a moment of a session before it goes on.
 func (s *Server) DelayConnections(when Moment, delay time.Duration, protocols ...xoauth2.Protocol) *Fault {
-	return s.interrupt(when, func(*dialogue) bool {
-		time.Sleep(delay)
-		return false
-	}, protocols)
+	return s.interrupt(when, func(*dialogue) bool { return s.pass(delay) }, protocols)
+}
+
+// pass lets time pass, and reports whether the server was closed meanwhile. It
+// looks instead of waiting for that, which a bubble of testing/synctest could
+// not tell from work.
+func (s *Server) pass(delay time.Duration) (closed bool) {
+	const step = 50 * time.Millisecond
+	for ; delay > 0 && !s.isClosed(); delay -= step {
+		time.Sleep(min(delay, step))
+	}
+	return s.isClosed()
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 func (s *Server) interrupt(when Moment, do act, protocols []xoauth2.Protocol) *Fault {

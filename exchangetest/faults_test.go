@@ -2,6 +2,7 @@ package exchangetest_test
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -85,6 +86,20 @@ func TestDelayConnections(t *testing.T) {
 	if got := time.Since(begin); got < delay {
 		t.Errorf("the login took %v, want %v at least", got, delay)
 	}
+}
+
+// TestCloseDoesNotWaitForDelays hangs if it does.
+func TestCloseDoesNotWaitForDelays(t *testing.T) {
+	t.Parallel()
+	srv := exchangetest.NewServer()
+	fault := srv.DelayConnections(exchangetest.AtAccept, 24*time.Hour)
+	conn, err := net.Dial("tcp", srv.Addr(xoauth2.IMAP, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	waitFor(t, func() bool { return fault.Count() == 1 })
+	srv.Close()
 }
 
 func TestExpireClientSecrets(t *testing.T) {
