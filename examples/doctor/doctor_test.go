@@ -81,8 +81,7 @@ func arguments(s exchangetest.Scenario, format string) []string {
 		args = append(args, "-protocol", strings.Join(protocols, ","))
 	}
 	switch {
-	case strings.Contains(s.Name, "stalled"), s.Name == "token-dropped", s.Name == "token-cut":
-		args = append(args, "-timeout", "3s") // it ends by the timeout
+	case strings.Contains(s.Name, "stalled"), s.Name == "token-dropped", s.Name == "token-cut": // the timeout ends it
 	default:
 		args = append(args, "-timeout", "30s") // as a busy machine may need
 	}

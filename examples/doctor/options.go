@@ -76,7 +76,7 @@ func parse(args []string, getenv func(string) string, stderr io.Writer) (*option
 	flags.StringVar(&o.sender, "from", "", "`address` to send from, if it is not the mailbox's")
 	flags.StringVar(&provider, "provider", "exchange", "one of "+strings.Join(sortedClouds(), ", "))
 	flags.StringVar(&protocols, "protocol", "imap,pop3,smtp", "`protocols` to examine")
-	flags.DurationVar(&o.timeout, "timeout", 0, "for each step (default 30s, in the demonstration 1s)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "for each step (default 30s, in the demonstration 3s)")
 	flags.BoolVar(&o.json, "json", false, "write JSON for programs")
 	flags.BoolVar(&o.setup, "setup", false, "print the administrator's script, and connect to nothing")
 	flags.StringVar(&o.scenario, "scenario", "", "what to break in the demonstration; \"list\" lists all")
@@ -145,7 +145,7 @@ func (o *options) setProtocols(names string) error {
 
 func (o *options) defaultTimeout() time.Duration {
 	if o.demonstrates {
-		return time.Second
+		return 3 * time.Second
 	}
 	return 30 * time.Second
 }
