@@ -28,7 +28,7 @@ import (
 
 // patience is for how long a store may take over something that is not its own
 // work, before it is said to hang.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // TestStore runs all checks, each on a store of its own from newStore, which
 // has to be empty and independent of the others. It returns what they found,
