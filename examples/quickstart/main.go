@@ -32,7 +32,7 @@ func main() {
 	if flag.NArg() > 0 {
 		exit(2, fmt.Errorf("unexpected argument %q; see quickstart -h", flag.Arg(0)))
 	}
-	real, err := fromEnvironment()
+	real, err := fromEnvironment(os.Getenv)
 	if err != nil {
 		exit(2, err)
 	}
@@ -70,6 +70,10 @@ it logs in to Exchange Online instead, and changes nothing there.
 func demonstrate(ctx context.Context, out io.Writer, verbose bool) error {
 	srv := exchangetest.NewServer()
 	defer srv.Close()
+	return play(ctx, out, srv, verbose)
+}
+
+func play(ctx context.Context, out io.Writer, srv *exchangetest.Server, verbose bool) error {
 	srv.AddMailbox("alice@contoso.com")
 	srv.AddMailbox("bob@contoso.com")
 	fmt.Fprintln(out, "A fake Entra and a fake Exchange run in this process.")
@@ -81,11 +85,11 @@ func demonstrate(ctx context.Context, out io.Writer, verbose bool) error {
 
 // fromEnvironment returns the real mailbox to look at, or nil if the
 // environment names none.
-func fromEnvironment() (*mailbox, error) {
+func fromEnvironment(getenv func(string) string) (*mailbox, error) {
 	names := []string{"XOAUTH2_TENANT", "XOAUTH2_CLIENT_ID", "XOAUTH2_CLIENT_SECRET", "XOAUTH2_MAILBOX"}
 	var missing []string
 	for _, name := range names {
-		if os.Getenv(name) == "" {
+		if getenv(name) == "" {
 			missing = append(missing, name)
 		}
 	}
@@ -97,11 +101,11 @@ func fromEnvironment() (*mailbox, error) {
 		return nil, fmt.Errorf("the environment lacks %s; see quickstart -h", strings.Join(missing, ", "))
 	}
 	app := &xoauth2.App{
-		Tenant:     os.Getenv("XOAUTH2_TENANT"),
-		ClientID:   os.Getenv("XOAUTH2_CLIENT_ID"),
-		Credential: xoauth2.ClientSecret(os.Getenv("XOAUTH2_CLIENT_SECRET")),
+		Tenant:     getenv("XOAUTH2_TENANT"),
+		ClientID:   getenv("XOAUTH2_CLIENT_ID"),
+		Credential: xoauth2.ClientSecret(getenv("XOAUTH2_CLIENT_SECRET")),
 	}
-	return &mailbox{address: os.Getenv("XOAUTH2_MAILBOX"), source: app.ClientCredentials(), options: &xoauth2.DialOptions{}}, nil
+	return &mailbox{address: getenv("XOAUTH2_MAILBOX"), source: app.ClientCredentials(), options: &xoauth2.DialOptions{}}, nil
 }
 
 // getTokens gets a token by every grant.
