@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -196,6 +197,10 @@ func (p Provider) AdminConsentURL(tenant, clientID, redirectURL, state string, p
 	}
 	return inTenant(p.ConsentURL, tenant) + "?" + q.Encode(), nil
 }
+
+var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+func isGUID(s string) bool { return guid.MatchString(s) }
 
 func (p Provider) name() string {
 	if p.Name == "" {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -262,12 +261,12 @@ func (a *App) authenticate(ctx context.Context, form url.Values, audience string
 	if a.Credential == nil {
 		return nil
 	}
-	return a.Credential.authenticate(ctx, form, audience)
+	err := a.Credential.authenticate(ctx, form, audience)
+	if err == nil && a.Provider.orExchange().hasTenants() && isGUID(form.Get("client_secret")) {
+		return errors.New("xoauth2: the client secret is a GUID, which is the secret's ID: use its Value, which the portal shows once, when the secret is made")
+	}
+	return err
 }
-
-var guid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-func isGUID(s string) bool { return guid.MatchString(s) }
 
 // refusal returns a *TokenError for an endpoint's refusal of a request, which
 // may have named a redirect URL, and other errors with this package's name
@@ -325,8 +324,8 @@ func (c credential) authenticate(ctx context.Context, form url.Values, audience 
 func (c credential) thumbprint() string { return c.certificate }
 
 // ClientSecret returns a Credential that sends secret (RFC 6749, section
-// 2.3.1): the value of a client secret, not its id. A secret that is empty, a
-// GUID, or has white space around it is reported before it is sent.
+// 2.3.1): the value of a client secret, not its id. A secret that is empty, has
+// white space around it or, with Entra, is a GUID is reported before it is sent.
 func ClientSecret(secret string) Credential {
 	return credential{add: func(_ context.Context, form url.Values, _ string) error {
 		switch {
@@ -334,8 +333,6 @@ func ClientSecret(secret string) Credential {
 			return errors.New("xoauth2: the client secret is empty")
 		case strings.TrimSpace(secret) != secret:
 			return errors.New("xoauth2: the client secret has white space around it: was it read from a file and not trimmed?")
-		case isGUID(secret):
-			return errors.New("xoauth2: the client secret is a GUID, which is the secret's ID: use its Value, which the portal shows once, when the secret is made")
 		}
 		form.Set("client_secret", secret)
 		return nil
