@@ -140,12 +140,12 @@ func (a *App) newAccount(key, username string) *Account {
 	return acc
 }
 
-func (a *App) refresh(ctx context.Context, refreshToken, scope string) (*oauth2.Token, error) {
+func (a *App) refresh(ctx context.Context, refreshToken, scope, granted string) (*oauth2.Token, error) {
 	client, err := a.client()
 	if err != nil {
 		return nil, err
 	}
-	token, err := client.Refresh(ctx, refreshToken, scope)
+	token, err := client.Refresh(ctx, refreshToken, scope, a.Provider.orExchange().within(granted, scope, a.ExtraScopes))
 	return token, a.refusal(err, "")
 }
 
@@ -274,7 +274,8 @@ func (a *App) signedIn(ctx context.Context, result *signin.Result, err error) (*
 	if result.Token.RefreshToken == "" {
 		return nil, errors.New("xoauth2: the sign-in brought no refresh token: is offline access among the application's permissions?")
 	}
-	record := account.New(id.Username)
+	granted, _ := result.Token.Extra("scope").(string)
+	record := account.New(id.Username, granted)
 	record.Put(a.init().scope, result.Token, time.Now())
 	accounts := &a.init().accounts
 	acc, ok := accounts.Get(id.Username)

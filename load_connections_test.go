@@ -155,7 +155,7 @@ func renew(ctx context.Context, app *xoauth2.App, username string, protocol xoau
 // storeSignIn stores what an earlier sign-in would have left.
 func storeSignIn(t *testing.T, app *xoauth2.App, username string) {
 	t.Helper()
-	record := account.New(username)
+	record := account.New(username, "")
 	record.Put("", &oauth2.Token{RefreshToken: canary + username}, time.Now())
 	err := app.Store.Update(t.Context(), app.ClientID+":"+username, func([]byte) ([]byte, error) { return record.Encode() })
 	if err != nil {

@@ -1,6 +1,7 @@
 package xoauth2
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -94,6 +95,25 @@ func (p Provider) Scopes(protocols ...Protocol) []string {
 // mailScopes returns the delegated scopes of protocols, each once.
 func (p Provider) mailScopes(protocols []Protocol) []string {
 	return p.collect(protocols, func(s Service) string { return s.Scope })
+}
+
+// within returns what is left of scope, a token request's, where a sign-in
+// granted less. That is scope itself if granted is empty, and also if the
+// permissions granted are those of other protocols: only the user can help then.
+// A provider may name permissions in its own way, or pass over all that it does
+// not know: then it is granted without extra.
+func (p Provider) within(granted, scope string, extra []string) string {
+	given, mail := strings.Fields(granted), p.mailScopes(nil)
+	isMail := func(s string) bool { return slices.Contains(mail, s) }
+	left := slices.DeleteFunc(strings.Fields(scope), func(s string) bool { return !slices.Contains(given, s) })
+	switch {
+	case slices.ContainsFunc(left, isMail):
+		return strings.Join(left, " ")
+	case len(given) == 0, slices.ContainsFunc(given, isMail):
+		return scope
+	}
+	given = slices.DeleteFunc(given, func(s string) bool { return slices.Contains(extra, s) })
+	return cmp.Or(strings.Join(given, " "), scope)
 }
 
 // collect returns what field finds in the services of protocols, each value

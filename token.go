@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -163,7 +164,8 @@ type appState struct {
 	once     sync.Once
 	client   *entra.Client
 	store    TokenStore
-	scope    string // of the App's own protocols; one string for all accounts
+	scope    string      // of the App's own protocols; one string for all accounts
+	strict   atomic.Bool // see signin.Client.Strict
 	appOnly  *tokencache.Source
 	accounts account.Index[*Account]
 }
@@ -250,7 +252,7 @@ func (a *App) client() (*signin.Client, error) {
 	case p.TokenURL == "":
 		return nil, fmt.Errorf("xoauth2: %s has no token endpoint: set Provider.TokenURL", p.name())
 	}
-	c := &signin.Client{Wire: a.init().client, Endpoint: p.Endpoint(a.Tenant), ClientID: a.ClientID, Authenticate: a.authenticate, AskConsent: !p.hasTenants()}
+	c := &signin.Client{Wire: a.init().client, Endpoint: p.Endpoint(a.Tenant), ClientID: a.ClientID, Authenticate: a.authenticate, AskConsent: !p.hasTenants(), Strict: &a.state.strict}
 	if isGUID(a.Tenant) {
 		c.TenantID = a.Tenant
 	}

@@ -46,7 +46,7 @@ type endpoint struct {
 	err      error
 }
 
-func (e *endpoint) renew(_ context.Context, refreshToken, scope string) (*oauth2.Token, error) {
+func (e *endpoint) renew(_ context.Context, refreshToken, scope, _ string) (*oauth2.Token, error) {
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -66,7 +66,7 @@ func signedIn(t *testing.T) (*store, *endpoint, *account.Renewer) {
 	t.Helper()
 	s, e := &store{}, &endpoint{refresh: "refresh0", life: time.Hour}
 	r := &account.Renewer{Store: s, Key: "k", Refresh: e.renew}
-	rec := account.New("alice@contoso.test")
+	rec := account.New("alice@contoso.test", "")
 	rec.Put("imap", &oauth2.Token{AccessToken: "first", RefreshToken: "refresh0", Expiry: time.Now().Add(time.Hour)}, time.Now())
 	if err := r.Save(t.Context(), rec); err != nil {
 		t.Fatal(err)
@@ -160,7 +160,7 @@ func TestNewSignInBeatsWhatCouldNotBeStored(t *testing.T) {
 		s.failing = errors.New("disk full")
 		r.Token(t.Context(), "imap", "first")
 		s.failing = nil
-		rec := account.New("alice@contoso.test")
+		rec := account.New("alice@contoso.test", "")
 		rec.Put("imap", &oauth2.Token{AccessToken: "again", RefreshToken: "fresh", Expiry: time.Now().Add(time.Hour)}, time.Now())
 		if err := r.Save(t.Context(), rec); err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func TestSignedOut(t *testing.T) {
 func TestClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, e, r := signedIn(t)
-		rec := account.New("alice@contoso.test")
+		rec := account.New("alice@contoso.test", "")
 		future := time.Now().Add(48 * time.Hour)
 		rec.Put("imap", &oauth2.Token{AccessToken: "stale", RefreshToken: "refresh0", Expiry: future.Add(time.Hour)}, future)
 		s.data, _ = rec.Encode()
@@ -232,7 +232,7 @@ func TestDecode(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	rec := account.New("alice@contoso.test")
+	rec := account.New("alice@contoso.test", "")
 	rec.Put("imap", &oauth2.Token{AccessToken: "t", RefreshToken: "r", Expiry: time.Unix(2e9, 0)}, time.Unix(1e9, 0))
 	seed, err := rec.Encode()
 	if err != nil || len(seed) == 0 {
@@ -254,7 +254,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestRecordHidesItself(t *testing.T) {
 	t.Parallel()
-	rec := account.New("alice@contoso.test")
+	rec := account.New("alice@contoso.test", "")
 	rec.Put("imap", &oauth2.Token{AccessToken: "CANARY", RefreshToken: "CANARY", Expiry: time.Now().Add(time.Hour)}, time.Now())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		if text := fmt.Sprintf(verb, rec); strings.Contains(text, "CANARY") || text != "account.Record" {

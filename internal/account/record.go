@@ -34,6 +34,7 @@ type record struct {
 	Username   string                 `json:"username"`
 	SignedIn   time.Time              `json:"signed_in"`
 	Refresh    string                 `json:"refresh_token"`
+	Granted    string                 `json:"granted,omitempty"`       // scopes that the sign-in brought, as far as it said so
 	Tokens     map[string]accessToken `json:"access_tokens,omitempty"` // by scope
 }
 
@@ -43,9 +44,10 @@ type accessToken struct {
 	Expiry   time.Time `json:"expiry"`
 }
 
-// New returns the record of an account that has just signed in.
-func New(username string) Record {
-	return Record{&record{Version: Version, Username: username, SignedIn: time.Now()}}
+// New returns the record of an account that has just signed in, and was granted
+// scopes; empty: the provider does not say.
+func New(username, granted string) Record {
+	return Record{&record{Version: Version, Username: username, SignedIn: time.Now(), Granted: granted}}
 }
 
 // Decode reads a record. A record of a later version is refused, and so are

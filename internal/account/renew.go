@@ -16,8 +16,9 @@ type Store interface {
 	Update(ctx context.Context, key string, change func(old []byte) ([]byte, error)) error
 }
 
-// Refresh asks the token endpoint for a token with a refresh token.
-type Refresh func(ctx context.Context, refreshToken, scope string) (*oauth2.Token, error)
+// Refresh asks the token endpoint for a token with a refresh token. granted is
+// what the sign-in brought; empty: the provider did not say.
+type Refresh func(ctx context.Context, refreshToken, scope, granted string) (*oauth2.Token, error)
 
 // ErrGone is returned by Renew if the store has no record of the account, or
 // one without a refresh token.
@@ -56,7 +57,7 @@ func (r *Renewer) Token(ctx context.Context, scope, refused string) (*oauth2.Tok
 			return nil, errUnchanged
 		}
 		if token == nil || token.AccessToken == refused {
-			fresh, err := r.Refresh(ctx, rec.v.Refresh, scope)
+			fresh, err := r.Refresh(ctx, rec.v.Refresh, scope, rec.v.Granted)
 			if err != nil {
 				return nil, err
 			}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/oauth2"
 
@@ -26,6 +27,10 @@ type Client struct {
 	// offline_access is to be ignored (OpenID Connect Core 1.0, section 11).
 	// Entra does not demand it.
 	AskConsent bool
+
+	// Strict is set once the provider refused a renewal for a scope that the
+	// sign-in did not grant, and granted it without.
+	Strict *atomic.Bool
 
 	// Authenticate adds the client's authentication to a form for audience.
 	Authenticate func(ctx context.Context, form url.Values, audience string) error
@@ -120,13 +125,31 @@ func (c *Client) result(token *oauth2.Token, nonce string) (*Result, error) {
 	return &Result{Token: token, ID: id}, want.Check(id)
 }
 
-// Refresh asks for a token with a refresh token (RFC 6749, section 6).
-func (c *Client) Refresh(ctx context.Context, refreshToken, scope string) (*oauth2.Token, error) {
-	return c.Request(ctx, url.Values{
-		"grant_type":    {"refresh_token"},
-		"refresh_token": {refreshToken},
-		"scope":         {scope},
-	})
+// Refresh asks for a token with a refresh token (RFC 6749, section 6). granted
+// is what the sign-in granted of scope. A provider may pass over a scope at the
+// sign-in (section 3.3) and must refuse it in a renewal; but Entra wants some
+// that it never says to have granted, so the others have to refuse scope first.
+func (c *Client) Refresh(ctx context.Context, refreshToken, scope, granted string) (*oauth2.Token, error) {
+	if c.Strict.Load() {
+		scope = granted
+	}
+	request := func(scope string) (*oauth2.Token, error) {
+		return c.Request(ctx, url.Values{
+			"grant_type":    {"refresh_token"},
+			"refresh_token": {refreshToken},
+			"scope":         {scope},
+		})
+	}
+	token, err := request(scope)
+	var refusal *entra.Refusal
+	if granted == scope || !errors.As(err, &refusal) || refusal.Code != "invalid_scope" {
+		return token, err
+	}
+	token, err = request(granted)
+	if err == nil {
+		c.Strict.Store(true)
+	}
+	return token, err
 }
 
 // Device runs the device flow (RFC 8628). show tells the user what to do.
