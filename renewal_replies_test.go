@@ -86,6 +86,25 @@ func TestRenewalReplies(t *testing.T) {
 	}
 }
 
+// TestRotationInBrokenReply has the endpoint replace the refresh token in a reply
+// that is of no use otherwise. The sign-in outlives it.
+func TestRotationInBrokenReply(t *testing.T) {
+	for name, wrong := range map[string]any{"access_token": nil, "token_type": "DPoP", "expires_in": "soon", "id_token": 7} {
+		t.Run(name, func(t *testing.T) {
+			withFakeClock(t, func(t *testing.T, srv *exchangetest.Server) {
+				app, account := memoryAccount(t, srv, xoauth2.MemoryStore())
+				time.Sleep(2 * time.Hour)
+				srv.RewriteTokenReplies(func(reply map[string]any) { reply[name] = wrong }).Times(1)
+				_, err := account.TokenContext(t.Context())
+				wantError(t, err, "is malformed")
+				assertSecret(t, err)
+				wantToken(t, wantAccount(t, memoryRestart(srv, app), ada))
+				wantRequests(t, srv, 2, grantRefresh)
+			})
+		})
+	}
+}
+
 // TestRenewalWithWrongClock has the endpoint's clock ten minutes off.
 func TestRenewalWithWrongClock(t *testing.T) {
 	for _, skew := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {

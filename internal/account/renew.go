@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ type Store interface {
 }
 
 // Refresh asks the token endpoint for a token with a refresh token. granted is
-// what the sign-in brought; empty: the provider did not say.
+// what the sign-in brought; empty: the provider did not say. A token that comes
+// with an error holds a new refresh token and nothing else.
 type Refresh func(ctx context.Context, refreshToken, scope, granted string) (*oauth2.Token, error)
 
 // ErrGone is returned by Renew if the store has no record of the account, or
@@ -47,6 +49,7 @@ var errUnchanged = errors.New("nothing to store")
 func (r *Renewer) Token(ctx context.Context, scope, refused string) (*oauth2.Token, error) {
 	var token *oauth2.Token
 	var renewed *Record
+	var failure error // that the endpoint gave with a new refresh token
 	err := r.Store.Update(ctx, r.Key, func(old []byte) ([]byte, error) {
 		rec, saved, err := r.current(old)
 		if err != nil {
@@ -57,9 +60,10 @@ func (r *Renewer) Token(ctx context.Context, scope, refused string) (*oauth2.Tok
 			return nil, errUnchanged
 		}
 		if token == nil || token.AccessToken == refused {
-			fresh, err := r.Refresh(ctx, rec.v.Refresh, scope, rec.v.Granted)
-			if err != nil {
-				return nil, err
+			var fresh *oauth2.Token
+			fresh, failure = r.Refresh(ctx, rec.v.Refresh, scope, rec.v.Granted)
+			if fresh == nil {
+				return nil, failure
 			}
 			rec = rec.clone()
 			rec.Put(scope, fresh, time.Now())
@@ -77,7 +81,7 @@ func (r *Renewer) Token(ctx context.Context, scope, refused string) (*oauth2.Tok
 	if err != nil && renewed != nil {
 		return nil, fmt.Errorf("the renewed token could not be stored (it is kept in memory, and storing it will be tried again): %w", err)
 	}
-	if err != nil {
+	if err = cmp.Or(err, failure); err != nil {
 		return nil, err
 	}
 	return token, nil

@@ -84,7 +84,9 @@ func newTransport() *http.Transport {
 //
 // An endpoint that answers with anything but a token gives a *[Refusal]. A token
 // reply that breaks RFC 6749 section 5.1, an oversized one and a network
-// failure give other errors. If ctx ended, the error wraps its cause.
+// failure give other errors. If ctx ended, the error wraps its cause. A broken
+// reply may hold the refresh token that replaces the one sent: it is returned
+// with the error, in a token that holds nothing else.
 func (c *Client) Token(ctx context.Context, tokenURL string, form url.Values) (*oauth2.Token, error) {
 	r, err := c.post(ctx, tokenURL, form)
 	if err != nil {

@@ -32,7 +32,9 @@ type reply struct {
 	secrets        redactor
 }
 
-// token reads a successful reply of a token endpoint (RFC 6749 section 5.1).
+// token reads a successful reply of a token endpoint (RFC 6749 section 5.1). Of
+// a malformed one it returns the refresh token along with the error, if there is
+// one.
 func (r *reply) token() (*oauth2.Token, error) {
 	o, err := r.success()
 	if err != nil {
@@ -47,10 +49,15 @@ func (r *reply) token() (*oauth2.Token, error) {
 		ExpiresIn:    int64(lifetime / time.Second),
 	}
 	extra := extras(o)
-	if o.err != nil {
-		return nil, fmt.Errorf("the token reply of %s is malformed: %w", r.host, o.err)
+	switch {
+	case o.err == nil:
+		return token.WithExtra(extra), nil
+	case token.RefreshToken != "":
+		token = &oauth2.Token{RefreshToken: token.RefreshToken}
+	default:
+		token = nil
 	}
-	return token.WithExtra(extra), nil
+	return token, fmt.Errorf("the token reply of %s is malformed: %w", r.host, o.err)
 }
 
 // deviceAuth reads a successful reply of a device-authorization endpoint

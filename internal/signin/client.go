@@ -42,7 +42,7 @@ type Result struct {
 	ID    *entra.IDToken // nil: the provider sent none
 }
 
-// Request sends form to the token endpoint.
+// Request sends form to the token endpoint; see [entra.Client.Token].
 func (c *Client) Request(ctx context.Context, form url.Values) (*oauth2.Token, error) {
 	if err := c.prepare(ctx, form); err != nil {
 		return nil, err
