@@ -195,7 +195,7 @@ func (c *Client) Browser(ctx context.Context, consent []string, scope string, op
 	if err != nil {
 		return nil, err
 	}
-	code, err := Code(answer, c.Endpoint.AuthURL)
+	code, err := Code(answer, c.Endpoint.AuthURL, c.Endpoint.TokenURL)
 	if err != nil {
 		return nil, err
 	}

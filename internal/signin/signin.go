@@ -4,6 +4,7 @@
 package signin
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -32,9 +33,9 @@ func State() string { return rand.Text() }
 
 // Code returns the authorization code of a redirect's parameters. A refusal by
 // the authorization endpoint is an *entra.Refusal. An answer by another issuer
-// than that of authURL, a refusal too, is an error (RFC 9207, section 2.4).
-func Code(answer url.Values, authURL string) (string, error) {
-	if iss := answer.Get("iss"); iss != "" && !sameHost(iss, authURL) {
+// than that of the endpoints, a refusal too, is an error (RFC 9207, section 2.4).
+func Code(answer url.Values, endpoints ...string) (string, error) {
+	if iss := answer.Get("iss"); iss != "" && !isIssuer(iss, endpoints) {
 		return "", fmt.Errorf("the answer to the sign-in names the issuer %.256q, which is not the one that was asked", iss)
 	}
 	if refusal := entra.ParseAuthorizationError(answer); refusal != nil {
@@ -63,7 +64,7 @@ func (e Expected) Check(t *entra.IDToken) error {
 		return fmt.Errorf("the id_token is for %.256q and not for this application", t.Audience)
 	case e.Nonce != "" && t.Nonce != e.Nonce:
 		return errors.New("the id_token's nonce is not the one that was sent: it may belong to another sign-in")
-	case !slices.ContainsFunc(e.URLs, func(u string) bool { return sameHost(t.Issuer, u) }):
+	case !isIssuer(t.Issuer, e.URLs):
 		return fmt.Errorf("the id_token was issued by %.256q and not by the provider", t.Issuer)
 	case e.TenantID != "" && !strings.EqualFold(t.TenantID, e.TenantID):
 		return fmt.Errorf("the id_token is of the tenant %.256q, and %q was asked for", t.TenantID, e.TenantID)
@@ -73,16 +74,19 @@ func (e Expected) Check(t *entra.IDToken) error {
 	return nil
 }
 
-// sameHost reports whether an issuer is at the host of an endpoint. Google
-// leaves out the scheme (Google's "OpenID Connect").
-func sameHost(issuer, endpoint string) bool {
+// isIssuer reports whether an issuer is at the host of one of the endpoints,
+// which is what can be known of it. Google leaves out the scheme (Google's
+// "OpenID Connect").
+func isIssuer(issuer string, endpoints []string) bool {
 	if !strings.Contains(issuer, "://") {
 		issuer = "https://" + issuer
 	}
 	i, err := url.Parse(issuer)
-	if err != nil {
+	if err != nil || i.Scheme != "https" || i.Hostname() == "" {
 		return false
 	}
-	e, err := url.Parse(endpoint)
-	return err == nil && i.Scheme == "https" && i.Host != "" && strings.EqualFold(i.Host, e.Host)
+	return slices.ContainsFunc(endpoints, func(endpoint string) bool {
+		e, err := url.Parse(endpoint)
+		return err == nil && strings.EqualFold(i.Hostname(), e.Hostname()) && cmp.Or(i.Port(), "443") == cmp.Or(e.Port(), "443")
+	})
 }

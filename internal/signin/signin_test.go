@@ -13,7 +13,10 @@ import (
 	"github.com/xoauth2/go-xoauth2/internal/signin"
 )
 
-const authURL = "https://login.test/contoso/authorize"
+const (
+	authURL  = "https://login.test/contoso/authorize"
+	tokenURL = "https://token.test:443/token"
+)
 
 func TestNonce(t *testing.T) {
 	t.Parallel()
@@ -47,6 +50,8 @@ func TestCode(t *testing.T) {
 		{"issuer", "code=c&iss=https://login.test/contoso/v2.0", "c"},
 		{"issuer in capitals", "code=c&iss=HTTPS://LOGIN.TEST", "c"},
 		{"issuer without scheme, as Google's", "code=c&iss=login.test", "c"},
+		{"issuer of the token endpoint", "code=c&iss=https://token.test", "c"},
+		{"issuer with the usual port", "code=c&iss=https://login.test:443", "c"},
 		{"other issuer", "code=c&iss=https://elsewhere.test", "names the issuer"},
 		{"issuer at another port", "code=c&iss=https://login.test:8443", "names the issuer"},
 		{"issuer with the name as a user", "code=c&iss=https://login.test@elsewhere.test", "names the issuer"},
@@ -67,7 +72,7 @@ func TestCode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			code, err := signin.Code(answer, authURL)
+			code, err := signin.Code(answer, authURL, tokenURL)
 			if _, ok := errors.AsType[*entra.Refusal](err); ok != (tt.want == refused) {
 				t.Errorf("got %v, want a refusal: %v", err, !ok)
 			}
@@ -80,7 +85,7 @@ func TestCode(t *testing.T) {
 
 func TestExpected(t *testing.T) {
 	t.Parallel()
-	want := signin.Expected{ClientID: "client", Nonce: "nonce", TenantID: "AAAA", URLs: []string{authURL, "https://token.test/token"}}
+	want := signin.Expected{ClientID: "client", Nonce: "nonce", TenantID: "AAAA", URLs: []string{authURL, tokenURL}}
 	tests := []struct {
 		name   string
 		change func(id *entra.IDToken, want *signin.Expected)
