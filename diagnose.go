@@ -99,8 +99,11 @@ type TokenError struct {
 
 // Error returns the endpoint's words in one line.
 func (e *TokenError) Error() string {
-	text := "xoauth2: token endpoint: " + fmt.Sprintf("%q", wire.Cut(e.Code))
-	if e.Code == "" {
+	text := fmt.Sprintf("xoauth2: token endpoint: %q", wire.Cut(e.Code))
+	switch {
+	case e.StatusCode == 0:
+		text = fmt.Sprintf("xoauth2: sign-in page: %q", wire.Cut(e.Code))
+	case e.Code == "":
 		text = fmt.Sprintf("xoauth2: token endpoint: HTTP status %d", e.StatusCode)
 	}
 	if e.Description != "" {

@@ -103,6 +103,7 @@ func TestBrowserLoginRefused(t *testing.T) {
 			tt.start(srv)
 			app := publicApp(srv)
 			_, err := app.BrowserLogin(t.Context(), &xoauth2.BrowserOptions{Open: srv.Browse})
+			wantError(t, err, "sign-in page: ")
 			refusal := wantTokenError(t, err)
 			if refusal.Code != tt.code || refusal.AADSTS != tt.number || refusal.StatusCode != 0 || refusal.Err != nil {
 				t.Errorf("got %q, AADSTS%d, status %d", refusal.Code, refusal.AADSTS, refusal.StatusCode)
