@@ -158,6 +158,9 @@ func TestDeviceEnds(t *testing.T) {
 				if tt.code != "" && wantTokenError(t, err).Code != tt.code {
 					t.Errorf("got %v, want %q", err, tt.code)
 				}
+				if endpoint := app.Provider.Endpoint(app.Tenant); tt.within == 0 && wantTokenError(t, err).Endpoint != endpoint.DeviceAuthURL {
+					t.Errorf("got endpoint %q, want %q", wantTokenError(t, err).Endpoint, endpoint.DeviceAuthURL)
+				}
 				if advised := strings.Contains(err.Error(), "BrowserLogin"); advised != (tt.want == "use BrowserLogin") {
 					t.Errorf("got %v: does it advise BrowserLogin?", err)
 				}

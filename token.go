@@ -278,18 +278,17 @@ func (a *App) refusal(err error, redirectURL string) error {
 	if !errors.As(err, &r) {
 		return prefixed(err)
 	}
-	endpoint := a.Provider.orExchange().Endpoint(a.Tenant)
 	e := &TokenError{
 		Code: r.Code, SubError: r.SubError, Description: r.Description, AADSTS: r.AADSTS,
 		TraceID: r.TraceID, CorrelationID: r.CorrelationID,
 		StatusCode: r.StatusCode, RetryAfter: r.RetryAfter, ClockSkew: r.ClockSkew,
-		Endpoint: endpoint.TokenURL, Tenant: a.Tenant, ClientID: a.ClientID, RedirectURL: redirectURL,
+		Endpoint: r.Endpoint, Tenant: a.Tenant, ClientID: a.ClientID, RedirectURL: redirectURL,
 		temporary: r.Temporary(),
 	}
 	if r.Retrieve != nil {
 		e.Err = r.Retrieve
 	} else {
-		e.Endpoint = endpoint.AuthURL // the answer came through the browser
+		e.Endpoint = a.Provider.orExchange().Endpoint(a.Tenant).AuthURL // the answer came through the browser
 	}
 	if a.Credential != nil {
 		e.Thumbprint = a.Credential.thumbprint()

@@ -124,7 +124,8 @@ func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (*r
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 
-	r := &reply{host: u.Host, secrets: formSecrets(form), sent: time.Now()}
+	u.RawQuery, u.Fragment = "", ""
+	r := &reply{endpoint: u.String(), host: u.Host, secrets: formSecrets(form), sent: time.Now()}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, r.failure(ctx, "no reply from "+r.host, err)

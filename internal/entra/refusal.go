@@ -34,6 +34,7 @@ type Refusal struct {
 
 	TraceID, CorrelationID string // what Microsoft's support asks for
 
+	Endpoint   string        // URL without its query; empty for the reply to an authorization request
 	StatusCode int           // HTTP; 0 for the reply to an authorization request
 	RetryAfter time.Duration // at most an hour; 0 if the endpoint names none
 	ClockSkew  time.Duration // our clock minus the endpoint's; 0 if it names no time
@@ -239,6 +240,7 @@ func (r *reply) excerpt() string {
 // newRefusal takes from the header what every refusal has in common.
 func (r *reply) newRefusal(description, body string) *Refusal {
 	d := &Refusal{
+		Endpoint:      r.endpoint,
 		Description:   r.secrets.tidy(description, maxDescription),
 		TraceID:       r.secrets.tidy(r.header.Get("X-Ms-Request-Id"), maxWord),
 		CorrelationID: r.secrets.tidy(r.header.Get("Client-Request-Id"), maxWord),

@@ -45,8 +45,10 @@ func (tt refusalCase) check(t *testing.T) {
 	checkRetrieve(t, got)
 	plain := *got
 	plain.Description, plain.Retrieve = "", nil
-	if plain != tt.want {
-		t.Errorf("got %+v\nwant %+v", plain, tt.want)
+	want := tt.want
+	want.Endpoint = endpoint
+	if plain != want {
+		t.Errorf("got %+v\nwant %+v", plain, want)
 	}
 }
 

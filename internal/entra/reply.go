@@ -23,7 +23,7 @@ const (
 
 // reply is what an endpoint answered to one request. It never leaves the package.
 type reply struct {
-	host           string
+	endpoint, host string
 	status         int
 	phrase         string // of the status line
 	header         http.Header
