@@ -28,7 +28,10 @@ type DialOptions struct {
 	Addr      string      // overrides the provider's; without a Provider, nothing is taken for known of the server there
 	TLSConfig *tls.Config // cloned; ServerName filled in; nil also shares one cache of TLS sessions
 
-	// DialContext makes the TCP connection; nil: that of a zero net.Dialer.
+	// DialContext makes the TCP connection; nil: that of a zero net.Dialer. If
+	// it goes on when ctx has ended, as a proxy's dialer without a context does,
+	// it is left to itself, and the connection that it returns in the end is
+	// closed.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Timeout       time.Duration // connect, TLS, token, AUTH together; zero: one minute
@@ -97,7 +100,6 @@ type session struct {
 	named      bool // the caller named the provider
 	customDial bool // by the caller's DialContext
 
-	raw      net.Conn // closing it interrupts everything
 	step     string
 	greeting string
 	pending  *pendingToken
@@ -205,14 +207,10 @@ func dial[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (C, 
 func attempt[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (client C, err error) {
 	err = s.withToken(ctx, func(ctx context.Context) error {
 		s.step = stepConnect
-		raw, err := s.opts.DialContext(ctx, "tcp", s.addr)
+		raw, err := s.connect(ctx)
 		if err != nil {
 			return err
 		}
-		if raw == nil {
-			return errors.New("DialOptions.DialContext returned no connection")
-		}
-		s.raw = raw
 		err = wire.Interruptible(ctx, raw, func() error {
 			conn := raw
 			if !s.service.StartTLS {
@@ -235,6 +233,13 @@ func attempt[C io.Closer](ctx context.Context, s *session, login loginFunc[C]) (
 		return none, err
 	}
 	return client, nil
+}
+
+func (s *session) connect(ctx context.Context) (net.Conn, error) {
+	if !s.customDial {
+		return s.opts.DialContext(ctx, "tcp", s.addr)
+	}
+	return wire.Connect(ctx, func() (net.Conn, error) { return s.opts.DialContext(ctx, "tcp", s.addr) })
 }
 
 // withToken runs login while the token is fetched, and ends it if that fails.

@@ -205,6 +205,38 @@ func TestDialConnectTimesOut(t *testing.T) {
 	})
 }
 
+// TestDialLeavesADialerThatTakesNoContext has one that goes on when the context
+// has ended, as those of proxies do.
+func TestDialLeavesADialerThatTakesNoContext(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, w way) {
+		bubble(t, func(t *testing.T) {
+			conn, other := net.Pipe()
+			connected := make(chan struct{})
+			opts := w.options(newPipeHost(t, w.polite()))
+			opts.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				<-connected
+				return conn, nil
+			}
+			ctx, cancel := cancelAfter(t.Context(), time.Second, errLeft)
+			defer cancel()
+			began := time.Now()
+			_, err := w.dial(ctx, testUser, canarySource(), opts)
+			if took := time.Since(began); took >= 2*time.Second {
+				t.Errorf("got an answer after %v, want it when the context ends", took)
+			}
+			w.assertFailed(t, err, "connect")
+			if !errors.Is(err, errLeft) || !errors.Is(err, context.Canceled) {
+				t.Errorf("got error %q, want why the context ended", err)
+			}
+			close(connected)
+			if _, err := other.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("got %v from the connection that came too late, want it closed", err)
+			}
+		})
+	})
+}
+
 // TestDialEndsOnSockets is about the same with a real socket and a real clock.
 func TestDialEndsOnSockets(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -254,14 +255,25 @@ func TestDialTLSVersions(t *testing.T) {
 	}
 }
 
-// TestDialWithoutConnection has a DialContext that returns nothing.
+// TestDialWithoutConnection has a DialContext that returns nothing, or does not
+// return.
 func TestDialWithoutConnection(t *testing.T) {
 	t.Parallel()
+	tests := map[string]func() (net.Conn, error){
+		"returned no connection":  func() (net.Conn, error) { return nil, nil },
+		"panic of type string in": func() (net.Conn, error) { panic("no route") },
+		"ended its goroutine":     func() (net.Conn, error) { runtime.Goexit(); return nil, nil },
+	}
 	eachWay(t, func(t *testing.T, w way) {
-		opts := w.options(newMailHost(t, w.polite()))
-		opts.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, nil }
-		_, err := w.dial(t.Context(), testUser, canarySource(), opts)
-		w.assertFailed(t, err, "connect")
+		for want, dial := range tests {
+			opts := w.options(newMailHost(t, w.polite()))
+			opts.DialContext = func(context.Context, string, string) (net.Conn, error) { return dial() }
+			_, err := w.dial(t.Context(), testUser, canarySource(), opts)
+			w.assertFailed(t, err, "connect")
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("got error %q, want %q in it", err, want)
+			}
+		}
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 )
 
@@ -24,6 +25,52 @@ func ClientTLS(config *tls.Config, host string) *tls.Config {
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	config.ServerName = cmp.Or(config.ServerName, host)
 	return config
+}
+
+// dialGrace is how long a dialer may take to notice that its context ended.
+const dialGrace = 100 * time.Millisecond
+
+// Connect runs dial in a goroutine of its own, since there are dialers that take
+// no heed of a context. One that goes on for long after ctx ended is left to
+// itself, and the connection that it returns in the end is closed.
+func Connect(ctx context.Context, dial func() (net.Conn, error)) (net.Conn, error) {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	done, left := make(chan result), make(chan struct{})
+	go func() {
+		r := result{err: errors.New("DialOptions.DialContext ended its goroutine")}
+		defer func() {
+			if v := recover(); v != nil { // nobody else could: the goroutine is ours
+				r.err = fmt.Errorf("panic of type %T in DialOptions.DialContext", v)
+			}
+			select {
+			case done <- r:
+			case <-left:
+				if r.conn != nil {
+					r.conn.Close()
+				}
+			}
+		}()
+		if r.conn, r.err = dial(); r.conn == nil && r.err == nil {
+			r.err = errors.New("DialOptions.DialContext returned no connection")
+		}
+	}()
+	select {
+	case r := <-done:
+		return r.conn, r.err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(dialGrace)
+	defer grace.Stop()
+	select {
+	case r := <-done:
+		return r.conn, r.err
+	case <-grace.C:
+		close(left)
+		return nil, ctx.Err()
+	}
 }
 
 // Interruptible runs f and closes conn if ctx ends meanwhile; nothing else
