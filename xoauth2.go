@@ -53,6 +53,7 @@ import (
 	"strings"
 
 	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
 
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
@@ -298,8 +299,11 @@ func chooseMechanism(offered []string, username, accessToken, host string, port 
 // servers of go-imap, go-smtp and others. authenticate decides: nil lets the
 // user in. If it returns an error that wraps a [*ServerError], that is sent as
 // the error document and the login fails with the error after the client's
-// answer; any other error fails the login at once. authenticate must not be nil.
-// What the client sends is checked as [InitialResponse] checks it.
+// answer; any other error fails the login at once. What the server then says is
+// in the error of its own library that this one wraps, as in
+// errors.Join(document, smtp.ErrAuthFailed) or a *imap.Error; without one, go-smtp
+// reports a failure that passes, and go-imap a bug. authenticate must not be
+// nil. What the client sends is checked as [InitialResponse] checks it.
 func NewSASLServer(authenticate func(username, accessToken string) error) sasl.Server {
 	return &saslServer{authenticate: authenticate}
 }
@@ -314,7 +318,7 @@ func (s *saslServer) Next(response []byte) (challenge []byte, done bool, err err
 	switch {
 	case s.failure != nil:
 		err, s.failure = s.failure, nil
-		return nil, true, err
+		return nil, true, bareSMTPError(err)
 	case s.done:
 		return nil, true, sasl.ErrUnexpectedClientResponse
 	case response == nil:
@@ -328,7 +332,7 @@ func (s *saslServer) Next(response []byte) (challenge []byte, done bool, err err
 	err = s.authenticate(username, token)
 	var document *ServerError
 	if !errors.As(err, &document) {
-		return nil, true, err
+		return nil, true, bareSMTPError(err)
 	}
 	challenge, jsonErr := json.Marshal(document)
 	if jsonErr != nil {
@@ -336,6 +340,15 @@ func (s *saslServer) Next(response []byte) (challenge []byte, done bool, err err
 	}
 	s.failure = err
 	return challenge, false, nil
+}
+
+// bareSMTPError returns the reply that err wraps: go-smtp v0.25.1 does not look
+// for it, and says 454 instead.
+func bareSMTPError(err error) error {
+	if reply, ok := errors.AsType[*smtp.SMTPError](err); ok {
+		return reply
+	}
+	return err
 }
 
 // parseInitialResponse takes XOAUTH2's client message apart. Fields other than
