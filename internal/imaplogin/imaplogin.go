@@ -193,10 +193,14 @@ func (l *Login) Authenticate(client sasl.Client, inline bool) error {
 		if !continued && !sent {
 			return errors.New("the server reports success before it has seen the token")
 		}
+		if !continued && l.goodbye != nil {
+			return l.goodbye // the session was over before it began
+		}
 		if !continued {
 			return nil
 		}
 		if !sent {
+			challenge = "" // it asks for the response, in whatever words
 			if err := l.settle(); err != nil {
 				return err
 			}
@@ -210,7 +214,7 @@ func (l *Login) Authenticate(client sasl.Client, inline bool) error {
 }
 
 func (l *Login) answer(client sasl.Client, challenge string) error {
-	decoded, err := base64.StdEncoding.DecodeString(challenge)
+	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(challenge))
 	if err != nil {
 		return fmt.Errorf("the server's challenge is not base64: %q", wire.Cut(challenge))
 	}
@@ -266,6 +270,10 @@ func (l *Login) untagged(text string) {
 	switch {
 	case strings.EqualFold(name, "CAPABILITY"):
 		l.caps = parseCapabilities(rest)
+	case strings.EqualFold(name, "OK"):
+		if status := parseStatus(text); status.caps != nil {
+			l.caps = status.caps
+		}
 	case strings.EqualFold(name, "BYE"):
 		status := parseStatus(text)
 		l.goodbye = &status.Error
