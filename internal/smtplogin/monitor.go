@@ -155,13 +155,17 @@ func (m *Monitor) endLine() error {
 	return nil
 }
 
-// mask turns the code of a reply that ends the exchange into that of success.
-// The line begins at start in p, or before p if that is negative.
+// mask turns the code of a reply that ends the exchange into that of success,
+// and white space around a challenge into what base64 passes over. The line
+// begins at start in p, or before p if that is negative.
 func (m *Monitor) mask(p []byte, start int) {
 	n := len(m.line)
 	last := start + n - 1 // where the newest byte is in p
-	if n <= 3 && m.line[0] != '3' && '0' <= p[last] && p[last] <= '9' {
+	switch {
+	case n <= 3 && m.line[0] != '3' && '0' <= p[last] && p[last] <= '9':
 		p[last] = "235"[n-1]
+	case n > 4 && m.line[0] == '3' && p[last] == ' ':
+		p[last] = '\r'
 	}
 }
 
@@ -172,7 +176,7 @@ func (m *Monitor) fits() bool {
 	line := wire.TrimBreak(m.line)
 	if m.line[0] == '3' {
 		text, ok := bytes.CutPrefix(line, []byte("334 "))
-		return len(m.reply.lines) == 0 && (string(line) == "334" || ok && isBase64(text))
+		return len(m.reply.lines) == 0 && (string(line) == "334" || ok && isBase64(bytes.ReplaceAll(text, []byte(" "), nil)))
 	}
 	code, err := strconv.Atoi(string(line[:min(3, len(line))]))
 	return err == nil && (len(m.reply.lines) == 0 || code == m.reply.code || m.reply.code >= 400)
@@ -242,17 +246,19 @@ func (m *Monitor) Reply() string {
 	return strings.TrimLeft(strings.Join(m.reply.lines, "\n"), " ")
 }
 
-// Mechanisms returns what the last reply, to EHLO, offers for AUTH. go-smtp
-// v0.25.1 finds extensions in capitals only; case does not matter (RFC 5321,
-// section 2.4).
+// Mechanisms returns what the last reply, to EHLO, offers for AUTH, on one line
+// or on several. go-smtp v0.25.1 finds extensions in capitals only; case does not
+// matter (RFC 5321, section 2.4). "AUTH=" is how drafts of RFC 2554 spelled it.
 func (m *Monitor) Mechanisms() (mechanisms []string, ok bool) {
 	for i, line := range m.reply.lines {
 		if i == 0 {
 			continue // it greets
 		}
-		if words := strings.Fields(line); len(words) > 0 && strings.EqualFold(words[0], "AUTH") {
-			return words[1:], true
+		words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' || r == '=' })
+		if len(words) > 0 && strings.EqualFold(words[0], "AUTH") {
+			mechanisms = append(mechanisms, words[1:]...)
+			ok = true
 		}
 	}
-	return nil, false
+	return mechanisms, ok
 }
