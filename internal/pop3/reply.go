@@ -56,6 +56,9 @@ type reply struct {
 func parseReply(raw []byte) (reply, error) {
 	line := wire.TrimBreak(raw)
 	word, text, _ := bytes.Cut(line, []byte(" "))
+	if len(word) > 1 && word[0] == '+' && !bytes.HasPrefix(bytes.ToUpper(word), []byte("+OK")) {
+		word, text = line[:1], line[1:] // a challenge whose server leaves out the space
+	}
 	r := reply{text: bytes.TrimSpace(text), bareFeed: len(raw)-len(line) == 1}
 	switch string(word) {
 	case "+OK":
