@@ -57,7 +57,7 @@ type dialError struct {
 func (e *dialError) Error() string {
 	text := strings.TrimPrefix(e.Err.Error(), "xoauth2: ")
 	switch err := e.Err.(type) {
-	case *imap.Error, *smtp.SMTPError: // which do not quote the server's words
+	case *imap.Error, *smtp.SMTPError, *POP3Error: // which do not quote the server's words, or repeat the protocol
 		text = reply(err)
 	case pop3Failure: // whose command is the step
 		text = strings.TrimPrefix(err.err.Error(), pop3Prefix)
