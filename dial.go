@@ -22,7 +22,8 @@ import (
 
 // DialOptions says how to connect. Nil and zero mean Exchange Online
 // worldwide, the system's root certificates, and TLS 1.2 or newer. The dialers
-// do not change it and do not keep it.
+// do not change it and do not keep it. Calls at the same time can share one, if
+// its DialContext and its Trace can be used by several goroutines at once.
 type DialOptions struct {
 	Provider  Provider
 	Addr      string      // overrides the provider's; without a Provider, nothing is taken for known of the server there
