@@ -261,6 +261,7 @@ func authFacts(e *AuthError) diagnosis.Facts {
 		Login:    true,
 		Greeting: e.Greeting,
 		At:       e.Time,
+		Undated:  e.Time.IsZero(),
 		Reply:    replyOf(e.Err),
 		Token:    token,
 		Provider: providerFacts(e.Protocol, e.Addr, token),

@@ -167,6 +167,55 @@ func TestCertain(t *testing.T) {
 	}
 }
 
+// TestNotProven has tokens that look guilty, where something lets another
+// reading in. The cause is still named, and first, unless it is empty.
+func TestNotProven(t *testing.T) {
+	t.Parallel()
+	const exchange = "https://outlook.office365.com"
+	own := func(f diagnosis.Facts) diagnosis.Facts { f.Addr = "mail.contoso.test:993"; return f }
+	undated := func(f diagnosis.Facts) diagnosis.Facts { f.Undated = true; return f }
+	imap, smtp := refusals[0], refusals[3]
+	now := time.Now()
+	good := diagnosis.Token{Audience: exchange, Username: "ann@contoso.com", Scopes: []string{"IMAP.AccessAsUser.All"}}
+	ended := func(ago time.Duration) diagnosis.Token { t := good; t.Expiry = now.Add(-ago); return t }
+	many := slices.Repeat([]string{"Some.Permission"}, 64)
+	tests := []struct {
+		name    string
+		refusal diagnosis.Facts
+		token   diagnosis.Token
+		first   string
+	}{
+		{"Exchange's words by another server, Graph", own(imap), diagnosis.Token{Audience: "https://graph.microsoft.com", Username: "ann@contoso.com"}, "Microsoft Graph"},
+		{"Exchange's words by another server, scope", own(imap), diagnosis.Token{Audience: exchange, Username: "ann@contoso.com", Scopes: []string{"x"}}, "but not"},
+		{"Exchange's words by another server, role", own(imap), diagnosis.Token{Audience: exchange, AppOnly: true, AppID: "a", Roles: []string{"x"}}, "but not"},
+		{"Exchange's words by another server, user", own(smtp), diagnosis.Token{Audience: exchange, Username: "bob@contoso.com", Scopes: []string{"SMTP.Send"}}, "but the token is"},
+		{"one of Office's own resources", imap, diagnosis.Token{Audience: "00000007-0000-0ff1-ce00-000000000000", Username: "ann@contoso.com"}, ""},
+		{"Exchange by its id, for a host", imap, diagnosis.Token{Audience: "00000002-0000-0ff1-ce00-000000000000/outlook.office365.com", Username: "ann@contoso.com", Scopes: good.Scopes}, ""},
+		{"more scopes than are read", imap, diagnosis.Token{Audience: exchange, Username: "ann@contoso.com", Scopes: many}, ""},
+		{"more roles than are read", imap, diagnosis.Token{Audience: exchange, AppOnly: true, AppID: "a", Roles: many}, "role"},
+		{"a user and a mailbox in one name", diagnosis.Facts{Protocol: "SMTP", Login: true, Username: `bob@contoso.com\shared`, Reply: smtp.Reply}, diagnosis.Token{Audience: exchange, Username: "ann@contoso.com", Scopes: []string{"SMTP.Send"}}, "names a user and a mailbox"},
+		{"ended within the leeway of servers", imap, ended(2 * time.Minute), "ended at"},
+		{"refused nobody knows when", undated(imap), ended(time.Hour), "ended at"},
+		{"refused long ago, for all anybody knows", undated(imap), ended(720 * time.Hour), "switched off"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.refusal.Token = tt.token
+			tt.refusal.Token.Length = 1500
+			d := diagnosis.Explain(tt.refusal)
+			for i, cause := range d.Causes {
+				if cause.Certain || i == 0 && !strings.Contains(cause.Problem, tt.first) {
+					t.Errorf("got %q (certain: %t), want %q first and nothing certain", cause.Problem, cause.Certain, tt.first)
+				}
+			}
+			if len(d.Causes) == 0 {
+				t.Error("no causes")
+			}
+		})
+	}
+}
+
 // TestExpiryByTheServersClock: a reply's own time counts, not the reader's.
 func TestExpiryByTheServersClock(t *testing.T) {
 	t.Parallel()

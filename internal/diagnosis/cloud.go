@@ -35,6 +35,7 @@ const (
 const (
 	exchangeID = "00000002-0000-0ff1-ce00-000000000000"
 	graphID    = "00000003-0000-0000-c000-000000000000"
+	officeIDs  = "-0000-0ff1-ce00-000000000000" // Office's own; what takes tokens for which is not documented
 )
 
 // audiences are hosts that audiences name. Those of Exchange and Graph are from
@@ -45,6 +46,8 @@ var audiences = map[string]struct {
 }{
 	"outlook.office365.com":           {resourceExchange, Worldwide},
 	"outlook.office.com":              {resourceExchange, Worldwide},
+	"mail.office365.com":              {resourceExchange, Worldwide},
+	"outlook.com":                     {resourceExchange, Worldwide},
 	"outlook.office365.us":            {resourceExchange, Government},
 	"outlook-dod.office365.us":        {resourceExchange, Government},
 	"webmail.apps.mil":                {resourceExchange, Government},
@@ -67,10 +70,12 @@ func (t Token) resource() Resource {
 	switch aud := strings.ToLower(t.Audience); {
 	case aud == "":
 		return resourceUnknown
-	case aud == exchangeID:
+	case aud == exchangeID, strings.HasPrefix(aud, exchangeID+"/"):
 		return resourceExchange
-	case aud == graphID:
+	case aud == graphID, strings.HasPrefix(aud, graphID+"/"):
 		return resourceGraph
+	case strings.HasSuffix(aud, officeIDs):
+		return resourceUnknown
 	case isGUID(aud), strings.HasPrefix(aud, "api://"):
 		return resourceOther // an id_token, or an API of the application's own
 	}

@@ -3,6 +3,7 @@ package diagnosis
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Condition is something about a failure that is so or not. The table names
@@ -64,6 +65,18 @@ func atExchange(f *Facts) bool {
 		Trace(f.Reply.Text) != "" || saysExchange(f)
 }
 
+// provenExchange: as atExchange, but if the address is one of somebody else's,
+// words do not prove it: other servers use them too, and a proxy may pass them
+// on while it takes tokens of its own.
+func provenExchange(f *Facts) bool {
+	return f.Provider.Cloud != "" || exchangeHost(ServerName(f.Greeting)) || exchangeHost(f.Greeting) ||
+		Trace(f.Reply.Text) != "" || f.Addr == "" && saysExchange(f)
+}
+
+// atProvenExchange narrows a condition to where the server is certainly
+// Exchange.
+func atProvenExchange(c Condition) Condition { return all(provenExchange, c) }
+
 var saysExchange = said("authenticate failed", "authentication unsuccessful",
 	"unknown user name or bad password", "authenticated but not connected")
 
@@ -73,6 +86,10 @@ func exchangeHost(name string) bool {
 		".outlook.com", ".office365.com", ".exchangelabs.com", ".office365.us", ".outlook.cn", ".apps.mil",
 	}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
+
+// loginCommandFailed: Exchange's words for a refused LOGIN command, which sends
+// a password. Other servers write them in other letters.
+func loginCommandFailed(f *Facts) bool { return strings.HasPrefix(f.Reply.Text, "LOGIN failed") }
 
 // What the token is for. Audiences come first: Graph has permissions of the
 // same names, and its tokens are refused whatever they list.
@@ -102,7 +119,7 @@ func fits(f *Facts) bool { return forExchange(f) && !inOtherCloud(f) }
 // not among them.
 func lacksScope(f *Facts) bool {
 	p, known := permissions[f.Protocol]
-	return known && delegated(f) && fits(f) && len(f.Token.Scopes) > 0 && !carries(f.Token.Scopes, p.delegated)
+	return known && delegated(f) && fits(f) && counted(f.Token.Scopes) && !carries(f.Token.Scopes, p.delegated)
 }
 
 // lacksRole: an application's token for Exchange does not list the protocol's
@@ -118,13 +135,22 @@ func lacksRole(f *Facts) bool {
 // role may be one of RBAC's. IMAP and POP3 have no role there: a token that
 // lists some roles but not theirs was never granted it. (Exchange documentation,
 // "Role Based Access Control for Applications", table of supported roles.)
-func needsRole(f *Facts) bool { return !onSMTP(f) && len(f.Token.Roles) > 0 }
+func needsRole(f *Facts) bool { return !onSMTP(f) && counted(f.Token.Roles) }
+
+// counted: there are permissions, and not so many that some were left out.
+func counted(permissions []string) bool { return len(permissions) > 0 && len(permissions) < maxValues }
 
 // Whom the token is for.
 
 // otherUser: a user's token for Exchange names one user, the login another.
 func otherUser(f *Facts) bool {
-	return delegated(f) && !forGraph(f) && isAddress(f.Token.Username) && f.Username != "" &&
+	return delegated(f) && !forGraph(f) && isAddress(f.Token.Username) && isAddress(f.Username) && !combinedName(f) &&
+		!strings.EqualFold(f.Token.Username, f.Username)
+}
+
+// otherName: as otherUser, at servers whose users have names of any form.
+func otherName(f *Facts) bool {
+	return delegated(f) && !atExchange(f) && f.Token.Username != "" && f.Username != "" &&
 		!strings.EqualFold(f.Token.Username, f.Username)
 }
 
@@ -132,9 +158,7 @@ func otherUser(f *Facts) bool {
 // shared mailbox is opened by IMAP and POP3 in its own name with the delegate's
 // token, and a mailbox's address need not be its owner's user name; SMTP wants
 // the name of the user who signed in.
-func provesOtherUser(f *Facts) bool {
-	return onSMTP(f) && fits(f) && isAddress(f.Username)
-}
+func provesOtherUser(f *Facts) bool { return onSMTP(f) && fits(f) && provenExchange(f) }
 
 // isAddress reports whether a user name is one that can be compared: not the
 // name that a directory gives its guests, nor that of a local domain.
@@ -151,19 +175,42 @@ func combinedName(f *Facts) bool {
 // bareName: not an address.
 func bareName(f *Facts) bool { return f.Username != "" && !strings.Contains(f.Username, "@") }
 
-// personal: the login names an address of Outlook.com's own domains.
+// personal: the login names an address of Outlook.com's own domains, such as
+// outlook.com, hotmail.co.uk and live.fr.
 func personal(f *Facts) bool {
 	_, domain, _ := strings.Cut(strings.ToLower(f.Username), "@")
-	switch name, _, _ := strings.Cut(domain, "."); name {
+	labels := strings.Split(domain, ".")
+	if slices.ContainsFunc(labels[1:], func(label string) bool { return len(label) > 3 }) {
+		return false
+	}
+	switch labels[0] {
 	case "outlook", "hotmail", "live", "msn", "passport":
 		return true
 	}
 	return false
 }
 
-// expired: the token had ended when it was refused.
+// expired: the token had ended when it was refused. Of a refusal that nobody
+// dated, a token that ended longer than a day ago says nothing: it is probably
+// an old refusal, and the token was good then.
 func expired(f *Facts) bool {
-	return !f.Token.Expiry.IsZero() && !f.At.Before(f.Token.Expiry)
+	end := f.Token.Expiry
+	if end.IsZero() || f.At.Before(end) {
+		return false
+	}
+	return !f.Undated || f.At.Sub(end) < 24*time.Hour
+}
+
+// provesExpired: it is known when the token was refused, and that was later
+// than the five minutes for which servers bear with the clocks of others.
+func provesExpired(f *Facts) bool {
+	const leeway = 5 * time.Minute
+	return expired(f) && !f.Undated && f.At.Sub(f.Token.Expiry) >= leeway
+}
+
+// endedSince: the token has ended, but perhaps after it was refused.
+func endedSince(f *Facts) bool {
+	return !f.Token.Expiry.IsZero() && !f.At.Before(f.Token.Expiry) && !expired(f)
 }
 
 // longForPOP3: the payload is longer than Exchange's POP3 server takes.

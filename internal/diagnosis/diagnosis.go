@@ -53,6 +53,7 @@ type Facts struct {
 	Login    bool   // a mail server refused the login, or the mailbox after it
 	Greeting string
 	At       time.Time // when it happened; zero: now
+	Undated  bool      // nobody knows when it happened: it may be long ago
 
 	Reply    Reply
 	Document string // the status in the mechanism's error document
@@ -106,7 +107,7 @@ func Explain(f Facts) Diagnosis {
 func (f *Facts) complete() {
 	f.Reply = f.Reply.tidy()
 	if at := traceTime(f.Reply.Text); !at.IsZero() {
-		f.At = at // by the clock that judged the token
+		f.At, f.Undated = at, false // by the clock that judged the token
 	}
 	if f.At.IsZero() {
 		f.At = time.Now()

@@ -7,46 +7,46 @@ import "slices"
 // the user, since Exchange looks at them in that order.
 var tokenCauses = []Cause{
 	{
-		If: all(forGraph, not(appOnly)), Certain: forGraph,
+		If: all(forGraph, not(appOnly)), Certain: atProvenExchange(forGraph),
 		Problem:   `The token is for Microsoft Graph (audience {aud}). Mail servers take tokens for Exchange only; Graph's permissions have the same names, but count for nothing here`,
 		Remedy:    `Ask for {scope} instead of Graph's scope. One sign-in may consent to both, but every token is for one of them`,
 		Commands:  []string{"{consent}"},
 		Reference: refOAuth,
 	},
 	{
-		If: all(forGraph, appOnly), Certain: forGraph,
+		If: all(forGraph, appOnly), Certain: atProvenExchange(forGraph),
 		Problem:   `The token is for Microsoft Graph (audience {aud}). Mail servers take tokens for Exchange only`,
 		Remedy:    `Ask for the scope {appscope}, and grant {need} of "Office 365 Exchange Online" to the application, not a permission of Graph`,
 		Commands:  []string{"{consent}"},
 		Reference: refOAuth,
 	},
 	{
-		If: forConsent, Certain: forConsent,
+		If: forConsent, Certain: atProvenExchange(forConsent),
 		Problem:   `The token is for {aud}, which belongs into the admin-consent page only; mail servers refuse it`,
 		Remedy:    `Ask for the token with the scope {appscope}`,
 		Reference: refOAuth,
 	},
 	{
-		If: inOtherCloud, Certain: inOtherCloud,
+		If: inOtherCloud, Certain: atProvenExchange(inOtherCloud),
 		Problem:   `The token is for {aud}, in {tokencloud}, but the server is in {servercloud}`,
 		Remedy:    `Use the Provider of the cloud in which the mailbox is, both for the token and for the connection`,
 		Reference: refClouds,
 	},
 	{
-		If: forOther, Certain: forOther,
+		If: forOther, Certain: atProvenExchange(forOther),
 		Problem:   `The token is for {aud}, which is not Exchange: perhaps an id_token, or a token for an API of the application's own`,
 		Remedy:    `Log in with the access token that was issued for the scope {scope}, or {appscope} for an application`,
 		Reference: refOAuth,
 	},
 	{
-		If: lacksScope, Certain: lacksScope,
+		If: lacksScope, Certain: atProvenExchange(lacksScope),
 		Problem:   `The token grants {scopes}, but not {need}`,
 		Remedy:    `Add the delegated permission {need} to the app registration, and let the user sign in again for {scope}`,
 		Commands:  []string{"{consent}"},
 		Reference: refOAuth,
 	},
 	{
-		If: all(lacksRole, needsRole), Certain: needsRole,
+		If: all(lacksRole, needsRole), Certain: atProvenExchange(needsRole),
 		Problem:   `The application's token carries the role {roles}, but not {need}`,
 		Remedy:    `Add the application permission {need} of "Office 365 Exchange Online" to the app registration, and have an administrator consent`,
 		Commands:  []string{"{consent}"},
@@ -81,7 +81,7 @@ var tokenCauses = []Cause{
 		Reference: refOAuth,
 	},
 	{
-		If: expired, Certain: expired, Class: SignIn,
+		If: expired, Certain: provesExpired, Class: SignIn,
 		Problem:   `The token ended at {expiry}`,
 		Remedy:    `Take a token from the TokenSource for every connection instead of keeping one, and check this machine's clock`,
 		Reference: refTokens,

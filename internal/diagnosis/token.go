@@ -1,6 +1,7 @@
 package diagnosis
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -43,11 +44,14 @@ func ParseToken(accessToken string) Token {
 		return t
 	}
 	t.Opaque = false
-	t.Audience = c.first("aud")
+	t.Audience = c.audience()
 	t.TenantID = c.first("tid")
 	t.AppID = c.first("appid", "azp")
 	t.ObjectID = c.first("oid")
-	t.Username = c.first("upn", "unique_name", "preferred_username", "email")
+	t.Username = c.first("upn", "unique_name", "preferred_username")
+	if t.Username == "" && t.TenantID == "" {
+		t.Username = c.first("email") // Entra's is any address, and not the user's name
+	}
 	t.Scopes = c.words("scp")
 	t.Roles = c.words("roles")
 	t.Expiry = c.time("exp")
@@ -98,6 +102,23 @@ func (c claims) first(names ...string) string {
 		}
 	}
 	return ""
+}
+
+// audience returns the resource that a token is for. RFC 7519 allows several:
+// Exchange is looked for first, then those that nobody here knows, so that
+// nothing is held against a token that may be good.
+func (c claims) audience() string {
+	list, _ := c["aud"].([]any)
+	unknown := ""
+	for _, value := range list {
+		switch s, _ := value.(string); (Token{Audience: s}).resource() {
+		case resourceExchange:
+			return wire.Cut(s)
+		case resourceUnknown:
+			unknown = cmp.Or(unknown, wire.Cut(s))
+		}
+	}
+	return cmp.Or(unknown, c.first("aud"))
 }
 
 // words returns a claim that is a list of strings, or a string of words

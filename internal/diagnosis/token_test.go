@@ -37,6 +37,11 @@ func TestParseToken(t *testing.T) {
 		{"application without idtyp and roles", `{"aud":"x","appid":"A","oid":"O"}`, diagnosis.Token{Audience: "x", AppID: "A", ObjectID: "O", AppOnly: true}},
 		{"user who has roles", `{"appid":"A","unique_name":"ann@contoso.com","roles":["R"],"idtyp":"user"}`, diagnosis.Token{AppID: "A", Username: "ann@contoso.com", Roles: []string{"R"}}},
 		{"wrong types", `{"aud":7,"tid":{},"appid":[3],"oid":null,"upn":true,"scp":{"a":1},"roles":[1,"R",null],"exp":"soon"}`, diagnosis.Token{Roles: []string{"R"}}},
+		{"several audiences, one of them Exchange", `{"aud":["https://graph.microsoft.com","https://outlook.office.com/"]}`, diagnosis.Token{Audience: "https://outlook.office.com/"}},
+		{"several audiences, one of them unknown", `{"aud":["https://graph.microsoft.com","https://mail.contoso.test"]}`, diagnosis.Token{Audience: "https://mail.contoso.test"}},
+		{"several audiences, none of a mail server", `{"aud":["https://graph.microsoft.com","api://contoso"]}`, diagnosis.Token{Audience: "https://graph.microsoft.com"}},
+		{"Entra's email, which is no user name", `{"tid":"T","email":"ann@home.test"}`, diagnosis.Token{TenantID: "T"}},
+		{"another issuer's email", `{"email":"ann@contoso.test"}`, diagnosis.Token{Username: "ann@contoso.test"}},
 		{"no date", `{"aud":"x","exp":-1}`, diagnosis.Token{Audience: "x"}},
 		{"far future", `{"aud":"x","exp":1e300}`, diagnosis.Token{Audience: "x"}},
 	}
