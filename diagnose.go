@@ -282,8 +282,22 @@ func tokenFacts(e *TokenError) diagnosis.Facts {
 			Status: e.StatusCode, RetryAfter: e.RetryAfter, ClockSkew: e.ClockSkew,
 			Tenant: e.Tenant, ClientID: e.ClientID, RedirectURL: e.RedirectURL, Thumbprint: e.Thumbprint,
 		},
-		Provider: diagnosis.Provider{ConsentURL: diagnosis.ConsentPage(e.Endpoint, e.Tenant, e.ClientID)},
+		Provider: endpointFacts(e),
 	}
+}
+
+// endpointFacts finds the cloud whose token endpoint it is. No protocol is
+// known here, so the user's scope stays open.
+func endpointFacts(e *TokenError) diagnosis.Provider {
+	facts := diagnosis.Provider{ConsentURL: diagnosis.ConsentPage(e.Endpoint, e.Tenant, e.ClientID)}
+	for _, p := range []Provider{Exchange, ExchangeGCCHigh, ExchangeChina} {
+		authority, _, _ := strings.Cut(p.TokenURL, "{tenant}")
+		if strings.HasPrefix(e.Endpoint, authority) {
+			facts.AppScope = p.IMAP.AppScope
+			facts.Scope = p.IMAP.Scope[:strings.LastIndexByte(p.IMAP.Scope, '/')+1] + "…"
+		}
+	}
+	return facts
 }
 
 // foreignTokenError reads the error of a token source that is not ours.

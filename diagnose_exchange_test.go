@@ -109,7 +109,7 @@ var verdicts = map[string]verdict{
 	"aadsts-900561":  {xoauth2.ClassConfiguration, false, "GET came"},
 	"aadsts-9002313": {xoauth2.ClassConfiguration, false, "malformed"},
 	"aadsts-50196":   {xoauth2.ClassSignIn, false, "loop"}, // by its "error"
-	"aadsts-500011":  {xoauth2.ClassConfiguration, false, "lacks the permission"},
+	"aadsts-500011":  {xoauth2.ClassConfiguration, false, "does not have the resource"},
 	"aadsts-501481":  {xoauth2.ClassSignIn, false, "PKCE"},
 	"aadsts-70019":   {xoauth2.ClassSignIn, false, "expired"},
 	"aadsts-50053":   {xoauth2.ClassSignIn, false, "locked"},

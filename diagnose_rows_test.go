@@ -70,7 +70,8 @@ var mailServerRows = []struct {
 	{"M1", refused(xoauth2.IMAP, goodApp, imapReply("NO", "", "AUTHENTICATE failed.")), xoauth2.ClassConfiguration, "service principal", "New-ServicePrincipal -AppId 'A' -ObjectId 'O'"},
 	{"M1 user", refused(xoauth2.IMAP, goodUser, imapReply("NO", "", "AUTHENTICATE failed.")), xoauth2.ClassConfiguration, "switched off", "-ImapEnabled $true"},
 	{"M1 unknown", refused(xoauth2.IMAP, xoauth2.TokenInfo{}, imapReply("NO", "", "AUTHENTICATE failed.")), xoauth2.ClassConfiguration, "Microsoft Graph", ""},
-	{"M2", imapReply("BAD", "", "User is authenticated but not connected."), xoauth2.ClassConfiguration, "IMAP is switched off", "Set-CASMailbox -Identity '<mailbox>' -ImapEnabled $true"},
+	{"M2", imapReply("BAD", "", "User is authenticated but not connected."), xoauth2.ClassConfiguration, "may not open the mailbox", "Add-MailboxPermission -Identity '<mailbox>'"},
+	{"M2 user", refused(xoauth2.IMAP, goodUser, imapReply("BAD", "", "User is authenticated but not connected.")), xoauth2.ClassConfiguration, "IMAP is switched off", "Set-CASMailbox -Identity 'ann@contoso.com' -ImapEnabled $true"},
 	{"M2 app", refused(xoauth2.IMAP, goodApp, imapReply("BAD", "", "User is authenticated but not connected.")), xoauth2.ClassConfiguration, "no FullAccess", "Add-MailboxPermission -Identity 'ann@contoso.com' -User 'O' -AccessRights FullAccess"},
 	{"M3", refused(xoauth2.SMTP, goodApp, smtpReply(535, smtp.EnhancedCode{5, 7, 3}, "Authentication unsuccessful"+stamp)), xoauth2.ClassConfiguration, "service principal", "New-ServicePrincipal"},
 	{"M4 tenant", refused(xoauth2.SMTP, goodUser, smtpReply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information."+stamp)), xoauth2.ClassConfiguration, "whole organization", "Set-TransportConfig -SmtpClientAuthenticationDisabled $false"},
@@ -80,6 +81,7 @@ var mailServerRows = []struct {
 	{"M5 others", refused(xoauth2.SMTP, goodUser, smtpReply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful."+stamp)), xoauth2.ClassConfiguration, "A policy blocks", ""},
 	{"M6", refused(xoauth2.SMTP, goodUser, smtpReply(550, smtp.EnhancedCode{5, 7, 30}, "Basic authentication is not supported for Client Submission."+stamp)), xoauth2.ClassConfiguration, "password was sent", ""},
 	{"M6 BasicAuthBlocked", refused(xoauth2.IMAP, goodUser, imapReply("NO", "", "BasicAuthBlocked-0001")), xoauth2.ClassConfiguration, "password was sent", ""},
+	{"M6 LOGIN", refused(xoauth2.IMAP, xoauth2.TokenInfo{}, imapReply("NO", "", "LOGIN failed.")), xoauth2.ClassConfiguration, "password was sent", ""},
 	{"M7", smtpReply(554, smtp.EnhancedCode{5, 2, 252}, "SendAsDenied; ann@contoso.com not allowed to send as bob@contoso.com; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied"), xoauth2.ClassIdentity, `"ann@contoso.com" may not send as "bob@contoso.com"`, "Add-RecipientPermission -Identity 'bob@contoso.com' -Trustee 'ann@contoso.com' -AccessRights SendAs"},
 	{"M7 5.7.60", smtpReply(550, smtp.EnhancedCode{5, 7, 60}, "SMTP; Client does not have permissions to send as this sender"), xoauth2.ClassIdentity, "may not send as", "'<From address>'"},
 	{"M7 5.2.0", smtpReply(554, smtp.EnhancedCode{5, 2, 0}, "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed"), xoauth2.ClassIdentity, "may not send as", ""},
@@ -101,6 +103,14 @@ var mailServerRows = []struct {
 	{"M17 Postfix", refused(xoauth2.SMTP, goodUser, smtpReply(535, smtp.EnhancedCode{5, 7, 8}, "Error: authentication failed: Invalid base64 data in initial response")), xoauth2.ClassConfiguration, "in the AUTH line", ""},
 	{"M18", smtpReply(554, smtp.EnhancedCode{5, 2, 0}, "STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message"), xoauth2.ClassThrottled, "recipients are used up", ""},
 	{"M19", refused(xoauth2.SMTP, goodApp, smtpReply(501, smtp.EnhancedCode{5, 5, 127}, "Token will expire soon."+stamp)), xoauth2.ClassSignIn, "ten minutes", ""},
+	{"M20", refused(xoauth2.SMTP, goodUser, smtpReply(501, smtp.EnhancedCode{5, 5, 124}, "Invalid XOAUTH2 auth data - User address provided is not valid.")), xoauth2.ClassConfiguration, "HVE account", ""},
+	{"M21", smtpReply(550, smtp.EnhancedCode{5, 7, 708}, "Service unavailable. Access denied, traffic not accepted from this IP."), xoauth2.ClassConfiguration, "blocks sending", ""},
+	{"M22", refused(xoauth2.SMTP, goodUser, smtpReply(550, smtp.EnhancedCode{5, 2, 1}, "Mailbox cannot be accessed"+stamp)), xoauth2.ClassConfiguration, "no licence", ""},
+	{"M23", imapReply("BAD", "", "Command received in Invalid state."), xoauth2.ClassConfiguration, "nobody is logged in", ""},
+	{"recipients", smtpReply(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients (AS780090)"), xoauth2.ClassTemporary, "more recipients", ""},
+	{"Gmail by another client", imapReply("NO", "AUTHENTICATIONFAILED", "Invalid credentials (Failure)"), xoauth2.ClassConfiguration, "https://mail.google.com/", ""},
+	{"Gmail traffic", imapReply("BYE", "", "Account exceeded command or bandwidth limits."), xoauth2.ClassThrottled, "too much traffic", ""},
+	{"Yahoo locked", refused(xoauth2.SMTP, opaque, smtpReply(535, smtp.EnhancedCode{5, 7, 0}, "(#AUTH005) Too many bad auth attempts.")), xoauth2.ClassConfiguration, "for a while", ""},
 	{"Gmail IMAP", gmailRefused(xoauth2.IMAP, imapReply("NO", "AUTHENTICATIONFAILED", "Invalid credentials (Failure)")), xoauth2.ClassConfiguration, "https://mail.google.com/", ""},
 	{"Gmail SMTP", gmailRefused(xoauth2.SMTP, smtpReply(535, smtp.EnhancedCode{5, 7, 8}, "Username and Password not accepted. Learn more at\n https://support.google.com/mail/?p=BadCredentials x - gsmtp")), xoauth2.ClassConfiguration, "https://mail.google.com/", ""},
 	{"Gmail connections", refused(xoauth2.IMAP, opaque, imapReply("NO", "ALERT", "Too many simultaneous connections. (Failure)")), xoauth2.ClassThrottled, "oo many connections", ""},
@@ -204,7 +214,21 @@ var entraRows = []struct {
 	{[]int{900561}, "invalid_request", xoauth2.ClassConfiguration, "GET came"},
 	{[]int{9002313}, "invalid_request", xoauth2.ClassConfiguration, "malformed"},
 	{[]int{50196}, "invalid_request", xoauth2.ClassConfiguration, "loop"},
-	{[]int{500011, 650052, 650056, 650057, 65006}, "invalid_resource", xoauth2.ClassConfiguration, "lacks the permission"},
+	{[]int{500011, 650052, 650054}, "invalid_resource", xoauth2.ClassConfiguration, "does not have the resource"},
+	{[]int{650056, 650057, 65006}, "invalid_resource", xoauth2.ClassConfiguration, "lacks the permission"},
+	{[]int{500014}, "invalid_resource", xoauth2.ClassConfiguration, "is disabled"},
+	{[]int{650053}, "invalid_scope", xoauth2.ClassConfiguration, "scope"},
+	{[]int{65002}, "invalid_grant", xoauth2.ClassSignIn, "Microsoft's own"},
+	{[]int{90027, 500201}, "invalid_request", xoauth2.ClassConfiguration, "old version 1.0"},
+	{[]int{90023, 90013}, "invalid_request", xoauth2.ClassConfiguration, "does not take the request"},
+	{[]int{9002325, 9002327}, "invalid_request", xoauth2.ClassConfiguration, "only a browser may fetch"},
+	{[]int{9002326}, "invalid_request", xoauth2.ClassConfiguration, "browser's script"},
+	{[]int{50155, 700003}, "interaction_required", xoauth2.ClassSignIn, "does not know the device"},
+	{[]int{500021, 500213}, "access_denied", xoauth2.ClassSignIn, "tenant restriction"},
+	{[]int{530003, 50131}, "interaction_required", xoauth2.ClassSignIn, "Conditional Access"},
+	{[]int{530035}, "invalid_grant", xoauth2.ClassSignIn, "security defaults"},
+	{[]int{123456789}, "invalid_grant", xoauth2.ClassSignIn, "AADSTS123456789"},
+	{[]int{123456788}, "invalid_request", xoauth2.ClassConfiguration, "AADSTS123456788"},
 	{[]int{501481}, "invalid_grant", xoauth2.ClassSignIn, "PKCE"},
 	{[]int{70016}, "authorization_pending", xoauth2.ClassTemporary, "not entered"},
 	{[]int{70018}, "bad_verification_code", xoauth2.ClassSignIn, "device code is wrong"},
@@ -238,4 +262,34 @@ func TestClassIgnoresNumbers(t *testing.T) {
 			t.Errorf("%+v: got class %d, retry after %v, want class %d", tt.err, d.Class, d.RetryAfter, tt.want)
 		}
 	}
+}
+
+// TestGoogleRefusals has the words by which Google tells its refusals apart.
+func TestGoogleRefusals(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		code, words string
+		class       xoauth2.Class
+		first       string
+	}{
+		{"invalid_grant", "Token has been expired or revoked.", xoauth2.ClassSignIn, `"Testing"`},
+		{"invalid_grant", "Bad Request", xoauth2.ClassSignIn, "grant has ended"},
+		{"INVALID_GRANT", "Invalid refresh token", xoauth2.ClassSignIn, "grant has ended"}, // Yahoo's
+		{"invalid_grant", "Account has been deleted", xoauth2.ClassSignIn, "has been deleted"},
+		{"invalid_grant", "reauth related error (invalid_rapt)", xoauth2.ClassSignIn, "session policy"},
+		{"invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.", xoauth2.ClassSignIn, "clock is wrong"},
+		{"unauthorized_client", "Client is unauthorized to retrieve access tokens using this method, or client not authorized for any of the scopes requested.", xoauth2.ClassConfiguration, "domain-wide delegation"},
+		{"unauthorized_client", "Unauthorized", xoauth2.ClassConfiguration, "another application's"},
+		{"invalid_request", "Missing required parameter: refresh_token", xoauth2.ClassConfiguration, "lacks a parameter"},
+	} {
+		checkDiagnosis(t, &xoauth2.TokenError{Code: tt.code, Description: tt.words, StatusCode: 400}, tt.class, tt.first, "")
+	}
+}
+
+// TestScopeOfPersonalAccounts: the same number as other malformed requests.
+func TestScopeOfPersonalAccounts(t *testing.T) {
+	t.Parallel()
+	checkDiagnosis(t, &xoauth2.TokenError{
+		Code: "invalid_request", AADSTS: 90023, Description: "AADSTS90023: No applicable permissions were found for this user.",
+	}, xoauth2.ClassConfiguration, "does not serve personal accounts", "")
 }

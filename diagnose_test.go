@@ -184,6 +184,22 @@ func TestConsentPage(t *testing.T) {
 	}
 }
 
+// TestScopeOfTheCloud names the scopes of the cloud that refused.
+func TestScopeOfTheCloud(t *testing.T) {
+	t.Parallel()
+	for endpoint, want := range map[string]string{
+		"https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token":        "https://outlook.office365.com/.default",
+		"https://login.microsoftonline.us/contoso.com/oauth2/v2.0/token":         "https://outlook.office365.us/.default",
+		"https://login.partner.microsoftonline.cn/contoso.com/oauth2/v2.0/token": "https://partner.outlook.cn/.default",
+		"": "https://outlook.office365.com/.default",
+	} {
+		d := xoauth2.Diagnose(&xoauth2.TokenError{Code: "invalid_resource", AADSTS: 500011, Endpoint: endpoint})
+		if got := d.Causes[0].Remedy; !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %s named", endpoint, got, want)
+		}
+	}
+}
+
 func TestAuthErrorText(t *testing.T) {
 	t.Parallel()
 	graph := goodUser

@@ -190,5 +190,11 @@ func (d *doctor) refusal(proto xoauth2.Protocol) error {
 		xoauth2.POP3: &xoauth2.POP3Error{Message: "Authentication failure: unknown user name or bad password."},
 		xoauth2.SMTP: &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 3}, Message: "Authentication unsuccessful"},
 	}[proto]
-	return &xoauth2.AuthError{Protocol: proto, Addr: d.provider.Service(proto).Addr, Username: d.mailbox, Token: d.info, Err: reply}
+	refused := &xoauth2.AuthError{
+		Protocol: proto, Addr: d.provider.Service(proto).Addr, Username: d.mailbox, Time: time.Now(), Token: d.info, Err: reply,
+	}
+	if d.rehearsal {
+		refused.Addr = "" // a fake Exchange is known by its words alone
+	}
+	return refused
 }

@@ -131,6 +131,8 @@ func (f *Facts) more(word string) value {
 		return value{text: as, unknown: "the From address", name: "From address"}
 	case "redirect":
 		return value{text: o.RedirectURL, unknown: "the redirect URI that was sent", name: "redirect URI"}
+	case "number":
+		return value{text: strconv.Itoa(o.AADSTS), plain: true}
 	case "thumbprint":
 		return value{text: o.Thumbprint, unknown: "(not known here)", name: "thumbprint"}
 	case "skew":

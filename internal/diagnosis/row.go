@@ -98,7 +98,7 @@ func (m Match) fitsOAuth(o *OAuth) bool {
 	case !about && m.If == nil:
 		return false // it is about mail servers
 	}
-	return anyOf(m.Error, func(code string) bool { return code == o.Error }) &&
+	return anyOf(m.Error, func(code string) bool { return strings.EqualFold(code, o.Error) }) &&
 		anyOf(m.AADSTS, func(number int) bool { return number == o.AADSTS }) &&
 		anyOf(m.HTTP, func(status int) bool { return o.Error == "" && status == o.Status })
 }
@@ -127,6 +127,9 @@ func wildcard(pattern, value string) bool {
 func number(numbers ...int) Condition {
 	return func(f *Facts) bool { return f.OAuth != nil && slices.Contains(numbers, f.OAuth.AADSTS) }
 }
+
+// unknownNumber: Entra gave a number that no row has.
+func unknownNumber(f *Facts) bool { return f.OAuth != nil && f.OAuth.AADSTS != 0 }
 
 // said is the condition that the server used one of these phrases.
 func said(phrases ...string) Condition {

@@ -30,6 +30,7 @@ const (
 	refPOPIMAP  = `Exchange documentation, "Enable or disable POP3 or IMAP4 access for a user in Exchange Online"`
 	refPersonal = `Outlook.com help, "POP, IMAP, and SMTP settings for Outlook.com"`
 	refClouds   = `Microsoft 365 documentation, "Microsoft 365 endpoints"`
+	refNDR      = `Exchange documentation, "Email nondelivery reports and SMTP errors in Exchange Online"`
 	refHVE      = `Exchange documentation, "Troubleshoot issues with High Volume Email for Microsoft 365"`
 	refEntra    = `Microsoft Entra documentation, "Microsoft Entra authentication and authorization error codes"`
 	refConsent  = `Microsoft Entra documentation, "Grant tenant-wide admin consent to an application"`

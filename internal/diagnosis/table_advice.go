@@ -16,34 +16,28 @@ var resourceAdvice = []Cause{
 	},
 }
 
-// appAdvice: the application's token is in order; what Exchange needs beside it.
+// appAdvice: the application's token is in order; what Exchange needs beside
+// it. The refusal is the same whichever of it is missing, and so is the remedy.
 var appAdvice = []Cause{
 	{
-		If:      all(appOnly, not(forGraph), not(forConsent)),
-		Problem: `Exchange does not know the application's service principal, or knows it by a wrong id: that of the app registration, where it needs the Enterprise Application's`,
-		Remedy:  `Register the ids that the token names, and let the application open the mailbox; if Get-ServicePrincipal shows another ObjectId, remove that entry first`,
+		If:      all(appOnly, not(onSMTP), not(forGraph), not(forConsent)),
+		Problem: `Exchange does not let the application into {mailbox}: its service principal is not registered there, or under a wrong id (that of the app registration, where Exchange needs the Enterprise Application's), or it has no FullAccess permission`,
+		Remedy:  `Register the ids that the token names, and give FullAccess to the service principal; if Get-ServicePrincipal shows another ObjectId, remove that entry first. It takes up to half an hour`,
 		Commands: []string{
 			"Get-ServicePrincipal | Where-Object AppId -eq {appid} | Format-List DisplayName,AppId,ObjectId",
 			"New-ServicePrincipal -AppId {appid} -ObjectId {oid}",
-			"Add-MailboxPermission -Identity {mailbox} -User {oid} -AccessRights FullAccess",
-		},
-		Reference: refOAuth,
-	},
-	{
-		If:      all(appOnly, not(onSMTP)),
-		Problem: `The application has no FullAccess permission for {mailbox}`,
-		Remedy:  `Give it to the service principal`,
-		Commands: []string{
 			"Add-MailboxPermission -Identity {mailbox} -User {oid} -AccessRights FullAccess",
 			"Get-MailboxPermission -Identity {mailbox} | Format-Table User,AccessRights",
 		},
 		Reference: refOAuth,
 	},
 	{
-		If:      all(appOnly, onSMTP),
-		Problem: `The application has no permission to send as {mailbox}`,
-		Remedy:  `Give FullAccess and Send As to the service principal`,
+		If:      all(appOnly, onSMTP, not(forGraph), not(forConsent)),
+		Problem: `Exchange does not let the application send from {mailbox}: its service principal is not registered there, or under a wrong id (that of the app registration, where Exchange needs the Enterprise Application's), or it has no FullAccess and Send As permission`,
+		Remedy:  `Register the ids that the token names, and give FullAccess and Send As to the service principal; if Get-ServicePrincipal shows another ObjectId, remove that entry first. It takes up to half an hour`,
 		Commands: []string{
+			"Get-ServicePrincipal | Where-Object AppId -eq {appid} | Format-List DisplayName,AppId,ObjectId",
+			"New-ServicePrincipal -AppId {appid} -ObjectId {oid}",
 			"Add-MailboxPermission -Identity {mailbox} -User {oid} -AccessRights FullAccess",
 			"Add-RecipientPermission -Identity {mailbox} -Trustee {oid} -AccessRights SendAs -Confirm:$false",
 		},
@@ -86,6 +80,25 @@ var noAddress = Cause{
 	Reference: refOAuth,
 }
 
+// personalOff: the owner of a personal account has to allow programs first.
+func personalOff(where Condition) Cause {
+	return Cause{
+		If:        all(opaque, personal, where),
+		Problem:   `POP and IMAP are off for personal accounts until their owner switches them on`,
+		Remedy:    `Switch "Let devices and apps use POP/IMAP" on in the settings of Outlook.com`,
+		Reference: refPersonal,
+	}
+}
+
+func perhapsEnded(where Condition) Cause {
+	return Cause{
+		If:        where,
+		Problem:   `The token has perhaps ended, or was revoked`,
+		Remedy:    `Take a token from the TokenSource for every connection; sign in again if that does not help`,
+		Reference: refTokens,
+	}
+}
+
 // loginAdvice are the possible causes of a refusal that its words leave open.
 var loginAdvice = slices.Concat(
 	[]Cause{oldName, noAddress, {
@@ -98,24 +111,15 @@ var loginAdvice = slices.Concat(
 	appAdvice,
 	servicePrincipalAdvice,
 	[]Cause{
-		{
-			If:        all(opaque, personal),
-			Problem:   `POP and IMAP are off for personal accounts until their owner switches them on`,
-			Remedy:    `Switch "Let devices and apps use POP/IMAP" on in the settings of Outlook.com`,
-			Reference: refPersonal,
-		},
+		personalOff(not(onSMTP)),
 		{
 			If:        not(readable),
 			Problem:   `The user name {mailbox} is perhaps not the one that signed in: an alias, a shared mailbox, or another account in the browser`,
 			Remedy:    `Log in under the name that the id_token gives (Account.Username)`,
 			Reference: refOAuth,
 		},
-		{
-			If:        not(readable),
-			Problem:   `The token has perhaps ended, or was revoked`,
-			Remedy:    `Take a token from the TokenSource for every connection; sign in again if that does not help`,
-			Reference: refTokens,
-		},
+		personalOff(onSMTP),
+		perhapsEnded(not(readable)),
 		{
 			If:        all(not(personal), not(onSMTP)),
 			Problem:   `{protocol} is perhaps switched off for {mailbox}`,
@@ -134,11 +138,19 @@ var loginAdvice = slices.Concat(
 			Reference: refSMTPAuth,
 		},
 		{
+			If:        all(delegated, not(onSMTP)),
+			Problem:   `{mailbox} perhaps has no mailbox in Exchange Online: no licence, or one that is still on premises; or a policy of the organization (Conditional Access, client access rules) blocks {protocol}`,
+			Remedy:    `Open the mailbox in Outlook on the web, see the user's licences, and look for the login in the sign-in log of Entra`,
+			Commands:  []string{"Get-EXOMailbox -Identity {mailbox} | Format-List RecipientTypeDetails,AccountDisabled"},
+			Reference: refPOPIMAP,
+		},
+		{
 			If:        not(opaque),
 			Problem:   `Permissions that were changed lately take effect after 15 to 30 minutes, and tokens issued before do not have them`,
 			Remedy:    `Wait, then take a new token`,
 			Reference: refOAuth,
 		},
+		perhapsEnded(endedSince),
 	},
 )
 
@@ -169,6 +181,13 @@ var mailboxCauses = []Cause{
 		Reference: refPersonal,
 	},
 	{
+		If:        all(not(readable), not(personal)),
+		Problem:   `The account whose token it is may not open the mailbox: the user name is another's, or a shared mailbox's, or an application logs in, and there is no FullAccess permission`,
+		Remedy:    `Log in under the name that signed in (Account.Username); for a shared mailbox or an application, give FullAccess to the user or to the service principal`,
+		Commands:  []string{"Add-MailboxPermission -Identity {mailbox} -User '<user, or Enterprise Application object id>' -AccessRights FullAccess"},
+		Reference: refOAuth,
+	},
+	{
 		If:        not(personal),
 		Problem:   `{protocol} is switched off for {mailbox}, or the mailbox has no licence`,
 		Remedy:    `Switch it on`,
@@ -176,21 +195,14 @@ var mailboxCauses = []Cause{
 		Reference: refPOPIMAP,
 	},
 	{
-		If:        all(unknownToken, not(personal)),
-		Problem:   `The application or user that logged in has no FullAccess permission for the mailbox`,
-		Remedy:    `Give it to the user, or to the application's service principal`,
-		Commands:  []string{"Add-MailboxPermission -Identity {mailbox} -User {oid} -AccessRights FullAccess"},
-		Reference: refOAuth,
-	},
-	{
-		If:        not(readable),
+		If:        all(not(readable), personal),
 		Problem:   `The user name is not that of the account whose token it is`,
 		Remedy:    `Log in under the name that the id_token gives (Account.Username)`,
 		Reference: refOAuth,
 	},
 	{
-		Problem:   `The connection goes over IPv6, at which some of Microsoft's servers fail, those for personal accounts above all; or the service is disturbed`,
-		Remedy:    `Try over IPv4 (DialOptions.DialContext with "tcp4"), and see Microsoft's service health page`,
+		Problem:   `The service is disturbed, or refuses more connections for now; or the connection goes over IPv6, at which some of Microsoft's servers fail, those for personal accounts above all`,
+		Remedy:    `Try again later with fewer connections at once, and over IPv4 (DialOptions.DialContext with "tcp4"); see Microsoft's service health page`,
 		Reference: refClouds,
 	},
 }

@@ -7,8 +7,14 @@ var entraRows = []Row{
 		ID: "E1", Says: "AADSTS65001; AADSTS65004; AADSTS90094; AADSTS90095",
 		Means: "nobody consented, the user declined, or an administrator must approve",
 		Do:    "open the consent page",
-		When:  []Match{{AADSTS: []int{65001, 65004, 90094, 90095, 90008, 90099}}},
+		When:  []Match{{AADSTS: []int{65001, 65004, 90094, 90095, 90008, 90099, 65002}}},
 		Causes: []Cause{
+			{
+				If:        number(65002),
+				Problem:   `The client id is that of an application of Microsoft's own, which may not have this permission`,
+				Remedy:    `Register an application of your own, and use its client id`,
+				Reference: refEntra,
+			},
 			{
 				If:        number(65004),
 				Problem:   `The user declined the consent`,
@@ -33,11 +39,21 @@ var entraRows = []Row{
 		},
 	},
 	{
-		ID: "E2", Says: "AADSTS70011; AADSTS28000; AADSTS28002; AADSTS28003; AADSTS700022",
+		ID: "E2", Says: "AADSTS70011; AADSTS28000; AADSTS28002; AADSTS28003; AADSTS700022; AADSTS650053",
 		Means: "a scope is malformed, unknown, or there are scopes of two resources",
 		Do:    "ask for mail scopes only, whole URLs",
-		When:  []Match{{AADSTS: []int{70011, 28000, 28002, 28003, 700022}}, {AADSTS: []int{700023}, Text: []string{"scope"}}},
+		When: []Match{
+			{AADSTS: []int{70011, 28000, 28002, 28003, 700022, 650053}},
+			{AADSTS: []int{700023}, Text: []string{"scope"}},
+			{AADSTS: []int{90023}, Text: []string{"no applicable permissions"}},
+		},
 		Causes: []Cause{
+			{
+				If:        said("no applicable permissions"),
+				Problem:   `The scope names no permission that this user can grant: "/.default" does not serve personal accounts`,
+				Remedy:    `Name the scopes: {scope}`,
+				Reference: refOAuth,
+			},
 			{
 				If:        either(number(28000, 700022), said("not compatible with each other", "more than one resource")),
 				Problem:   `The scopes belong to two resources, usually Exchange and Graph; a token is for one`,
@@ -73,8 +89,14 @@ var entraRows = []Row{
 		ID: "E4", Says: "AADSTS9001023; AADSTS50194; AADSTS9002331; AADSTS9002332",
 		Means: "this authority (common, organizations, consumers, a tenant) does not serve this application or grant",
 		Do:    "set App.Tenant to the one that does",
-		When:  []Match{{AADSTS: []int{9001023, 50194, 9002331, 9002332, 90124, 90130, 50059}}},
+		When:  []Match{{AADSTS: []int{9001023, 50194, 9002331, 9002332, 90124, 90130, 50059, 90019, 90027, 500201}}},
 		Causes: []Cause{
+			{
+				If:        number(90027, 500201),
+				Problem:   `A personal account signed in at an endpoint of the old version 1.0, which serves work accounts only`,
+				Remedy:    `Use the endpoints with /oauth2/v2.0/ in them, as the Providers have them; and register the application for personal accounts too`,
+				Reference: refEntra,
+			},
 			{
 				If:        number(50194),
 				Problem:   `The application is registered for one tenant only, and was asked for under "common"`,
@@ -214,11 +236,22 @@ var entraRows = []Row{
 		},
 	},
 	{
-		ID: "E14", Says: "AADSTS50011; AADSTS900971; AADSTS500113",
-		Means: "the redirect URI is not registered for the application",
-		Do:    "register exactly the one that was sent",
-		When:  []Match{{AADSTS: []int{50011, 900971, 500113, 70004, 500112}}},
+		ID: "E14", Says: "AADSTS50011; AADSTS900971; AADSTS500113; AADSTS9002325; AADSTS9002326; AADSTS9002327",
+		Means: "the redirect URI is not registered for the application, or as that of a single-page application",
+		Do:    "register exactly the one that was sent, on the platform of the program",
+		When:  []Match{{AADSTS: []int{50011, 900971, 500113, 70004, 500112, 9002325, 9002326, 9002327}}},
 		Causes: []Cause{{
+			If:        number(9002325, 9002327),
+			Problem:   `The redirect URI {redirect} is registered for a single-page application, whose tokens only a browser may fetch`,
+			Remedy:    `Remove it there, and register it under "Mobile and desktop applications", or under "Web" for a web application with a secret`,
+			Reference: refRedirect,
+		}, {
+			If:        number(9002326),
+			Problem:   `A browser's script asked for the token, but the redirect URI {redirect} is not registered for a single-page application`,
+			Remedy:    `Let the program itself ask for tokens, without an Origin header; or register the URI under "Single-page application"`,
+			Reference: refRedirect,
+		}, {
+			If:        not(number(9002325, 9002326, 9002327)),
 			Problem:   `The redirect URI {redirect} is not registered for the application, or not for this kind of program`,
 			Remedy:    `Register it, letter by letter: under "Mobile and desktop applications" for a program that signs in by a browser on its machine (http://localhost; the port does not count), under "Web" for a web application`,
 			Reference: refRedirect,

@@ -7,7 +7,7 @@ var entraUserRows = []Row{
 		ID: "E15", Says: "AADSTS50020; AADSTS500208; AADSTS16000",
 		Means: "the account does not belong to this authority",
 		Do:    "sign in with an account of the tenant, or change App.Tenant",
-		When:  []Match{{AADSTS: []int{50020, 500208, 16000, 90072, 50177, 51001}}},
+		When:  []Match{{AADSTS: []int{50020, 500208, 16000, 16003, 50014, 90072, 50177, 51001}}},
 		Causes: []Cause{{
 			Problem:   `The account that signed in does not belong to {tenant}: a personal account where a work account is due, or one of another organization`,
 			Remedy:    `Sign in with the other account (a private browser window shows all choices), or set App.Tenant to where the account is`,
@@ -23,8 +23,37 @@ var entraUserRows = []Row{
 	{
 		ID: "E17", Says: "AADSTS53000; AADSTS53003; AADSTS530032; AADSTS530034; AADSTS50097; AADSTS50158",
 		Means: "Conditional Access blocks the sign-in; it often blocks the device code",
-		Do:    "sign in by the browser (BrowserLogin) on a managed device, or have the policy changed", Reference: refEntra,
-		When: []Match{{AADSTS: []int{53000, 53003, 530032, 530034, 50097, 50158, 53001, 53002, 53011, 530035, 50131, 50005, 530036, 530084}}},
+		Do:    "sign in by the browser (BrowserLogin) on a managed device, or have the policy changed",
+		When: []Match{{AADSTS: []int{
+			53000, 53003, 530032, 530034, 50097, 50158, 53001, 53002, 53011, 530003, 530033, 530035, 50131, 50005, 530036, 530084,
+			50129, 50155, 50187, 135011, 700003, 50002, 500021, 500022, 500212, 500213,
+		}}},
+		Causes: []Cause{
+			{
+				If:        number(50129, 50155, 50187, 135011, 700003),
+				Problem:   `The organization does not know the device, or has deleted or disabled it there`,
+				Remedy:    `Sign in on a registered device, or have the administrator register this one again`,
+				Reference: refEntra,
+			},
+			{
+				If:        number(50002, 500021, 500022, 500212, 500213),
+				Problem:   `A tenant restriction or cross-tenant access policy keeps this user or network out of the tenant {tenant}`,
+				Remedy:    `Have the administrator allow the tenant, or sign in with an account of the tenant that is allowed`,
+				Reference: refEntra,
+			},
+			{
+				If:        number(530035),
+				Problem:   `The organization's security defaults block the sign-in`,
+				Remedy:    `Sign in by the browser (BrowserLogin); or replace security defaults by policies that let it pass`,
+				Reference: refEntra,
+			},
+			{
+				If:        not(number(50129, 50155, 50187, 135011, 700003, 50002, 500021, 500022, 500212, 500213, 530035)),
+				Problem:   `Conditional Access blocks the sign-in; it often blocks the device code`,
+				Remedy:    `Sign in by the browser (BrowserLogin) on a managed device, or have the policy changed; the sign-in log of Entra names it`,
+				Reference: refEntra,
+			},
+		},
 	},
 	{
 		ID: "E18", With: "E16", Says: "AADSTS50132; AADSTS50133; AADSTS50173",
@@ -61,7 +90,7 @@ var entraUserRows = []Row{
 		ID: "E20", Says: "AADSTS54005; AADSTS70000",
 		Means: "the code was used twice, the grant is not valid for these scopes, or the account is locked",
 		Do:    "redeem a code once; sign in again for the scopes",
-		When:  []Match{{AADSTS: []int{54005, 70000, 700005, 700003}}},
+		When:  []Match{{AADSTS: []int{54005, 70000, 700005}}},
 		Causes: []Cause{
 			{
 				If:        number(54005),
@@ -82,7 +111,7 @@ var entraUserRows = []Row{
 				Reference: refEntra,
 			},
 			{
-				If:        number(70000, 700005, 700003),
+				If:        number(70000, 700005),
 				Problem:   `The refresh token or code is not valid: revoked, damaged, of another client id, or ended`,
 				Remedy:    `Let the user sign in again`,
 				Reference: refTokens,
@@ -97,15 +126,29 @@ var entraUserRows = []Row{
 	},
 	{
 		ID: "E22", With: "E21", Says: "AADSTS900561",
-		Means: "a GET came where a POST was due: a proxy or redirect rewrote the request",
-		Do:    "connect to the endpoint without the proxy", Reference: refEntra,
+		Means: "a GET came where a POST was due: a proxy or redirect rewrote the request, or a browser loaded a page of the sign-in again",
+		Do:    "connect to the endpoint without the proxy; in a browser, begin the sign-in anew", Reference: refEntra,
 		When: []Match{{AADSTS: []int{900561, 90056}}},
 	},
 	{
 		ID: "E23", With: "E21", Says: "AADSTS9002313",
 		Means: "the request is malformed, often by a secret or code that was not escaped or was cut short",
-		Do:    "compare what is sent with the endpoint's documentation", Reference: refEntra,
-		When: []Match{{AADSTS: []int{9002313, 90004, 90013, 90023, 90100}}},
+		Do:    "compare what is sent with the endpoint's documentation",
+		When:  []Match{{AADSTS: []int{9002313, 90004, 90013, 90023, 90100}}},
+		Causes: []Cause{
+			{
+				If:        number(9002313),
+				Problem:   `The request is malformed, often by a secret or code that was not escaped or was cut short`,
+				Remedy:    `Compare what is sent with the endpoint's documentation`,
+				Reference: refEntra,
+			},
+			{
+				If:        not(number(9002313)),
+				Problem:   `Entra does not take the request as it is, for the reason that its words name: often the wrong tenant or endpoint for this kind of account, or a value that was damaged`,
+				Remedy:    `Read the endpoint's words; compare App.Tenant, client id and what is sent with its documentation`,
+				Reference: refEntra,
+			},
+		},
 	},
 	{
 		ID: "E24", With: "E29", Says: "AADSTS50196",
@@ -116,8 +159,30 @@ var entraUserRows = []Row{
 	{
 		ID: "E25", Says: "AADSTS500011; AADSTS650052; AADSTS650056; AADSTS650057; AADSTS65006",
 		Means: "the app registration lacks the permission, or the tenant lacks the resource (Exchange Online)",
-		Do:    `add the permission of "Office 365 Exchange Online"; consent; check the scope's host`, Commands: []string{"{consent}"}, Reference: refEntra,
-		When: []Match{{AADSTS: []int{500011, 50001, 650052, 650056, 650057, 65006, 65005, 500014, 650054}}},
+		Do:    `add the permission of "Office 365 Exchange Online"; consent; check the scope's host`,
+		When:  []Match{{AADSTS: []int{500011, 50001, 650052, 650056, 650057, 65006, 65005, 500014, 650054}}},
+		Causes: []Cause{
+			{
+				If:        number(500014),
+				Problem:   `The resource (Exchange Online) is disabled in the tenant, or its subscription has ended`,
+				Remedy:    `Enable sign-in for "Office 365 Exchange Online" under Enterprise applications, and check the tenant's subscription`,
+				Reference: refEntra,
+			},
+			{
+				If:        number(500011, 50001, 650052, 650054),
+				Problem:   `The tenant does not have the resource that the scope names: the scope's host is misspelt, the tenant or the cloud is the wrong one, or it has no Exchange Online`,
+				Remedy:    `Ask for {scope}, or {appscope} as an application; check App.Tenant, and the tenant's subscription`,
+				Commands:  []string{"{consent}"},
+				Reference: refEntra,
+			},
+			{
+				If:        not(number(500014, 500011, 50001, 650052, 650054)),
+				Problem:   `The app registration lacks the permission that was asked for, or nobody has consented to it`,
+				Remedy:    `Add the permission of "Office 365 Exchange Online" under "API permissions", and have an administrator consent`,
+				Commands:  []string{"{consent}"},
+				Reference: refEntra,
+			},
+		},
 	},
 	{
 		ID: "E26", With: "E20", Says: "AADSTS501481",

@@ -38,13 +38,14 @@ var exchangeRows = []Row{
 	},
 	{
 		ID:        "M6",
-		Says:      "550 5.7.30 Basic authentication is not supported; BasicAuthBlocked; basic authentication is disabled",
+		Says:      "550 5.7.30 Basic authentication is not supported; BasicAuthBlocked; basic authentication is disabled; NO LOGIN failed.",
 		Means:     "a password was sent, not a token",
 		Do:        "log in with XOAUTH2",
 		Reference: refBasic,
 		When: []Match{
 			{Code: []string{"5.7.30"}},
 			{Text: []string{"basic authentication is not supported", "basicauthblocked", "basic authentication is disabled", "basic authentication is blocked"}},
+			{Protocol: "IMAP", Status: []string{"NO"}, If: loginCommandFailed},
 		},
 	},
 	{
@@ -179,6 +180,45 @@ var exchangeRows = []Row{
 		Reference: refLimits,
 	},
 	{
+		ID:    "M21",
+		Says:  "550 5.7.705 tenant has exceeded threshold; 550 5.7.708 traffic not accepted from this IP; 550 5.1.8 bad outbound sender",
+		Means: "Microsoft blocks sending from this tenant, account or address: spam was seen, or the tenant is new or on trial",
+		Do:    "see the restricted entities in the Defender portal; then ask Microsoft's support to lift the block",
+		When: []Match{
+			{Code: []string{"5.7.501", "5.7.502", "5.7.503", "5.7.705", "5.7.708", "5.7.750"}},
+			{Code: []string{"5.1.8"}, Text: []string{"bad outbound sender"}},
+		},
+		Reference: refNDR,
+	},
+	{
+		ID:    "M22",
+		Says:  "550 5.2.1 Mailbox cannot be accessed",
+		Means: "the mailbox is disabled or blocked, or has no licence",
+		Do:    "see its state and its licence in the admin center, and that its owner can open it on the web",
+		When: []Match{
+			{Protocol: "SMTP", Text: []string{"mailbox cannot be accessed"}},
+		},
+		Reference: refNDR,
+	},
+	{
+		ID:        "M20",
+		Says:      "501 5.5.124 Invalid XOAUTH2 auth data",
+		Means:     "High Volume Email does not take the user name: it wants the whole address of an HVE account, which must be the token's",
+		Do:        "log in as the HVE account, with its address as the user name",
+		When:      []Match{{Protocol: "SMTP", Code: []string{"5.5.124"}}},
+		Reference: refHVE,
+	},
+	{
+		ID:    "M23",
+		Says:  "BAD Command received in Invalid state.",
+		Means: "the session is not where the command needs it: nobody is logged in, or no folder is selected",
+		Do:    "check the reply to the login before going on; select a folder before fetching",
+		When: []Match{
+			{Protocol: "IMAP", Text: []string{"command received in invalid state"}},
+		},
+		Reference: "RFC 9051, section 3",
+	},
+	{
 		ID:        "M19",
 		Says:      "501 5.5.127 … Token will expire soon",
 		Means:     "High Volume Email wants tokens that last ten minutes yet",
@@ -189,11 +229,11 @@ var exchangeRows = []Row{
 	},
 	{
 		ID:    "M15",
-		Says:  "530 / 550 5.7.57 Client not authenticated to send mail",
-		Means: "AUTH was left out, or its refusal was taken for success",
-		Do:    "check AUTH's own reply; some libraries report a refused XOAUTH2 login as a success",
+		Says:  "530 / 550 5.7.57 Client not authenticated to send mail; 550 5.7.64 TenantAttribution; Relay Access Denied",
+		Means: "AUTH was left out, or its refusal was taken for success; or the server is the MX, which takes no AUTH",
+		Do:    "check AUTH's own reply (some libraries report a refused XOAUTH2 login as a success), and the host: smtp.office365.com:587",
 		When: []Match{
-			{Code: []string{"5.7.57"}},
+			{Code: []string{"5.7.57", "5.7.64"}},
 			{Status: []string{"530"}, Text: []string{"client not authenticated", "client was not authenticated", "authentication required"}},
 		},
 		Reference: refOAuth,

@@ -22,6 +22,31 @@ var oauthRows = []Row{
 				Reference: "RFC 6749, section 5.2",
 			},
 			{
+				If:        said("account has been deleted"),
+				Problem:   `The account has been deleted`,
+				Remedy:    `Have the account restored, or sign in with another`,
+				Reference: refGoogle2,
+			},
+			{
+				If:        said("invalid_rapt", "rapt_required", "reauth"),
+				Problem:   `The organization's session policy at Google wants the user to sign in again from time to time`,
+				Remedy:    `Let the user sign in again; an administrator can trust the application, which exempts it`,
+				Reference: refGoogle2,
+			},
+			{
+				If:        said("short-lived token", "reasonable timeframe", "invalid jwt"),
+				Problem:   `The assertion is outside its time, or not signed with the service account's key: usually this machine's clock is wrong`,
+				Remedy:    `Set the clock, and keep it set (NTP); then check that the key is still that of the service account`,
+				Reference: "RFC 7523, section 3",
+			},
+			{
+				If:        unknownNumber,
+				Problem:   `Entra refuses the grant for the reason that its words name (AADSTS{number}, which is not in this table)`,
+				Remedy:    `Read the words, and look the number up at https://login.microsoftonline.com/error?code={number}; then let the user sign in again`,
+				Reference: refEntra,
+			},
+			{
+				If:        not(unknownNumber),
 				Problem:   `The grant has ended: the refresh token expired or was revoked, or the code was late or used before`,
 				Remedy:    `Let the user sign in again`,
 				Reference: "RFC 6749, section 5.2",
@@ -37,7 +62,21 @@ var oauthRows = []Row{
 	{
 		ID: "O3", With: "O2", Says: "unauthorized_client; unsupported_grant_type; restricted_client",
 		Means: "the application may not use this grant, or the refresh token is another application's",
-		Do:    "allow the grant where the application is registered; sign in again with this client id", Reference: "RFC 6749, section 5.2",
+		Do:    "allow the grant where the application is registered; sign in again with this client id",
+		Causes: []Cause{
+			{
+				If:        said("unauthorized to retrieve access tokens using this method"),
+				Problem:   `The service account has no domain-wide delegation for the scopes that were asked for`,
+				Remedy:    `Let an administrator of Google Workspace add its client id with the scope https://mail.google.com/ under "Domain-wide delegation"`,
+				Reference: refGoogle2,
+			},
+			{
+				If:        not(said("unauthorized to retrieve access tokens using this method")),
+				Problem:   `The application may not use this grant, or the refresh token is another application's`,
+				Remedy:    `Allow the grant where the application is registered; sign in again with this client id`,
+				Reference: "RFC 6749, section 5.2",
+			},
+		},
 		When: []Match{{Error: []string{"unauthorized_client", "unsupported_grant_type", "restricted_client", "unsupported_response_type"}}},
 	},
 	{
@@ -86,8 +125,22 @@ var oauthRows = []Row{
 	{
 		ID: "O10", With: "O4", Says: "invalid_request",
 		Means: "the request lacks a parameter, or has one too many",
-		Do:    "read the endpoint's words; compare with its documentation", Reference: "RFC 6749, section 5.2",
-		When: []Match{{Error: []string{"invalid_request"}}},
+		Do:    "read the endpoint's words; compare with its documentation",
+		When:  []Match{{Error: []string{"invalid_request"}}},
+		Causes: []Cause{
+			{
+				If:        unknownNumber,
+				Problem:   `Entra does not take the request for the reason that its words name (AADSTS{number}, which is not in this table)`,
+				Remedy:    `Read the words, and look the number up at https://login.microsoftonline.com/error?code={number}`,
+				Reference: refEntra,
+			},
+			{
+				If:        not(unknownNumber),
+				Problem:   `The request lacks a parameter, or has one too many`,
+				Remedy:    `Read the endpoint's words; compare with its documentation`,
+				Reference: "RFC 6749, section 5.2",
+			},
+		},
 	},
 	{
 		ID: "O11", Says: "HTTP 200, 403, 404, 407 or a redirect, with a page instead of a token",

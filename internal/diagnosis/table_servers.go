@@ -44,13 +44,27 @@ var serverRows = []Row{
 		Reference: refGmail,
 	},
 	{
+		ID:    "S13",
+		With:  "S5",
+		Says:  "452 4.5.3 Too many recipients",
+		Means: "the message has more recipients than the server takes at once",
+		Do:    "send it to the rest in another transaction",
+		Class: Temporary,
+		When: []Match{
+			{Code: []string{"4.5.3"}},
+			{Status: []string{"452"}, Text: []string{"too many recipients"}},
+		},
+		Reference: "RFC 5321, section 4.5.3.1.10",
+	},
+	{
 		ID:    "S4",
 		With:  "S5",
-		Says:  "Too many simultaneous connections; [LIMIT]; [LOGIN-DELAY]; [THROTTLED]",
-		Means: "too many connections or logins",
+		Says:  "Too many simultaneous connections; [LIMIT]; [LOGIN-DELAY]; [THROTTLED]; exceeded command or bandwidth limits",
+		Means: "too many connections or logins, or too much traffic",
 		Do:    "close some, and wait",
 		Class: Throttled,
 		When: []Match{
+			{Status: []string{"NO", "BYE"}, Text: []string{"command or bandwidth limits"}},
 			{Code: []string{"LIMIT", "LOGIN-DELAY", "THROTTLED", "4.7.28", "5.4.5"}},
 			{Status: []string{"4xx"}, Text: []string{"too many"}},
 			{Code: []string{"ALERT"}, Text: []string{"too many"}},
@@ -65,6 +79,7 @@ var serverRows = []Row{
 		Class: Temporary,
 		When: []Match{
 			{Code: []string{"UNAVAILABLE", "INUSE", "SERVERBUG", "SYS/TEMP", "IN-USE"}},
+			{Status: []string{"NO", "BAD", "-ERR"}, Text: []string{"server unavailable", "connection is closed"}},
 			{Status: []string{"4xx"}},
 			{Status: []string{"BYE"}},
 		},
@@ -102,7 +117,7 @@ var serverRows = []Row{
 		Do:    "check host and port, and that STARTTLS came first",
 		When: []Match{
 			{Login: true, Status: []string{"500", "502"}},
-			{Text: []string{"unsupported authentication mechanism", "unknown authentication mechanism", "mechanism not supported", "authentication mechanism is too weak"}},
+			{Text: []string{"unsupported authentication mechanism", "unknown authentication mechanism", "invalid authentication mechanism", "mechanism not supported", "authentication mechanism is too weak"}},
 		},
 		Reference: "RFC 4954, section 4",
 	},
@@ -118,12 +133,13 @@ var serverRows = []Row{
 			{Login: true, Document: []string{"401", "invalid_token"}},
 		},
 		Causes: slices.Concat(tokenCauses, []Cause{
+			foreignUser, serverSettings,
 			{
 				Problem:   `The token has ended, was revoked, or is not one of this server's`,
 				Remedy:    `Take a new token, and sign in again if that does not help`,
 				Reference: "RFC 7628, section 3.2.2",
 			},
-			foreignUser, googleScopeMissing, wrongUser,
+			googleScopeMissing, wrongUser,
 		}),
 	},
 	{
@@ -132,7 +148,7 @@ var serverRows = []Row{
 		Means: "the login was damaged on its way: base64 with line breaks, cut, or of something else",
 		Do:    "let this package build the payload; see that the token has no quotes or line breaks around it",
 		When: []Match{
-			{Login: true, Text: []string{"command argument error", "command error", "invalid sasl argument", "invalid base64", "cannot decode", "base64-decode", "base64 decode"}},
+			{Login: true, Text: []string{"command argument error", "command error", "error in imap command", "invalid sasl argument", "invalid base64", "cannot decode", "base64-decode", "base64 decode"}},
 			{Login: true, Status: []string{"501"}},
 		},
 		Reference: refGoogle,
@@ -144,12 +160,12 @@ var serverRows = []Row{
 		Do:    "sign in again with the mail scope, as the user of the login",
 		When: []Match{
 			{Login: true, Document: []string{"400", "403", "insufficient_scope", "invalid_request"}},
-			{Login: true, Code: []string{"AUTHENTICATIONFAILED", "AUTH", "5.7.8"}},
-			{Login: true, Status: []string{"535", "534"}},
+			{Code: []string{"AUTHENTICATIONFAILED", "AUTH", "5.7.8"}}, // of logins only
+			{Status: []string{"535", "534"}},
 			{Login: true, Status: []string{"NO", "-ERR"}, Text: []string{"auth", "credential", "login", "password", "token", "sasl"}},
 			{Login: true, Status: []string{"550", "554"}, Code: []string{"5.7.1"}, Text: []string{"auth"}},
 		},
-		Causes: slices.Concat(tokenCauses, []Cause{foreignUser, googleScopeMissing, scopeMissing, tokenEnded, wrongUser}),
+		Causes: slices.Concat(tokenCauses, []Cause{lockedForNow, foreignUser, googleScopeMissing, serverSettings, scopeMissing, tokenEnded, wrongUser}),
 	},
 	{
 		ID:    "S11",
@@ -194,15 +210,34 @@ var tokenEnded = Cause{
 	Reference: refGoogle2,
 }
 
+var lockedForNow = Cause{
+	If:        said("too many bad auth"),
+	Problem:   `After too many refused logins the server refuses all of this user, or from this address, for a while`,
+	Remedy:    `Stop for some hours; then look at the first refusal, whose words say more`,
+	Reference: "RFC 4954, section 4",
+}
+
+// serverSettings: a server of one's own, and a token whose claims say nothing
+// against it.
+var serverSettings = Cause{
+	If:        all(readable, ownServer, not(otherName), not(expired)),
+	Problem:   `The server perhaps does not take tokens of this issuer for {aud}, finds no user {mailbox} by them, or cannot ask the authorization server about them`,
+	Remedy:    `Read the server's own log, which names the reason; compare its OAuth settings (Dovecot: introspection_url, audience, username_attribute) with the token's claims`,
+	Reference: "RFC 7628, section 3.2.2",
+}
+
+// ownServer: none whose settings are a provider's.
+func ownServer(f *Facts) bool { return !atExchange(f) && !google(f) && f.Provider.Scope == "" }
+
 var foreignUser = Cause{
-	If: all(otherUser, not(atExchange)), Class: Identity,
+	If: otherName, Class: Identity,
 	Problem:   `The login names {mailbox}, but the token is {user}'s`,
 	Remedy:    `Log in as {user}, or sign in as {mailbox}`,
 	Reference: "RFC 7628, section 3.2.2",
 }
 
 var wrongUser = Cause{
-	If:        not(otherUser),
+	If:        all(not(otherUser), not(otherName)),
 	Problem:   `The user name {mailbox} is perhaps not that of the account that signed in`,
 	Remedy:    `Log in under the account's own address (Account.Username)`,
 	Reference: refGoogle,
