@@ -110,6 +110,8 @@ func TestDiagnoseLocal(t *testing.T) {
 		{"DNS down", dial(&net.DNSError{Name: "imap.contoso.test", IsTemporary: true, Err: "server misbehaving"}), xoauth2.ClassTemporary, "DNS does not answer"},
 		{"refused port", dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), xoauth2.ClassTemporary, "othing listens"},
 		{"no route", dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), xoauth2.ClassTemporary, "othing listens"},
+		{"refused port, on Windows", dial(os.NewSyscallError("connectex", syscall.Errno(10061))), xoauth2.ClassTemporary, "othing listens"},
+		{"reset, on Windows", dial(os.NewSyscallError("wsarecv", syscall.Errno(10054))), xoauth2.ClassTemporary, "closed the connection"},
 		{"timeout", dial(os.ErrDeadlineExceeded), xoauth2.ClassTemporary, "No answer in time"},
 		{"context's deadline", context.DeadlineExceeded, xoauth2.ClassTemporary, "No answer in time"},
 		{"reset", dial(os.NewSyscallError("read", syscall.ECONNRESET)), xoauth2.ClassTemporary, "closed the connection"},

@@ -112,10 +112,21 @@ func readTLS(err error) (Local, bool) {
 	return Local{}, false
 }
 
+// winsock has the numbers of Windows' sockets, which the portable names of
+// package syscall do not stand for. No other system has such numbers.
+var winsock = map[syscall.Errno]LocalKind{
+	10049: Unreachable, 10051: Unreachable, 10065: Unreachable,
+	10053: Closed, 10054: Closed,
+	10060: TimedOut,
+	10061: Refused,
+}
+
 func readConnection(err error) (Local, bool) {
-	kind := LocalKind("")
+	errno, _ := errors.AsType[syscall.Errno](err)
+	kind := winsock[errno]
 	timeout, isNet := errors.AsType[net.Error](err)
 	switch {
+	case kind != "":
 	case errors.Is(err, syscall.ECONNREFUSED):
 		kind = Refused
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -86,10 +86,10 @@ var entraRows = []Row{
 		When: []Match{{AADSTS: []int{1002012}}},
 	},
 	{
-		ID: "E4", Says: "AADSTS9001023; AADSTS50194; AADSTS9002331; AADSTS9002332",
+		ID: "E4", Says: "AADSTS9001023; AADSTS50194; AADSTS9002331; AADSTS9002332; AADSTS9002346",
 		Means: "this authority (common, organizations, consumers, a tenant) does not serve this application or grant",
 		Do:    "set App.Tenant to the one that does",
-		When:  []Match{{AADSTS: []int{9001023, 50194, 9002331, 9002332, 90124, 90130, 50059, 90019, 90027, 500201}}},
+		When:  []Match{{AADSTS: []int{9001023, 50194, 9002331, 9002332, 9002346, 90124, 90130, 50059, 90019, 90027, 500201}}},
 		Causes: []Cause{
 			{
 				If:        number(90027, 500201),
@@ -104,7 +104,7 @@ var entraRows = []Row{
 				Reference: refEntra,
 			},
 			{
-				If:        number(9002331),
+				If:        number(9002331, 9002346),
 				Problem:   `The application is registered for personal accounts only`,
 				Remedy:    `Set App.Tenant to "consumers", or register the application for work accounts too`,
 				Reference: refEntra,

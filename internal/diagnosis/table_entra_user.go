@@ -7,7 +7,7 @@ var entraUserRows = []Row{
 		ID: "E15", Says: "AADSTS50020; AADSTS500208; AADSTS16000",
 		Means: "the account does not belong to this authority",
 		Do:    "sign in with an account of the tenant, or change App.Tenant",
-		When:  []Match{{AADSTS: []int{50020, 500208, 16000, 16003, 50014, 90072, 50177, 51001}}},
+		When:  []Match{{AADSTS: []int{50020, 500200, 500207, 500208, 16000, 16003, 50014, 90072, 50177, 51001}}},
 		Causes: []Cause{{
 			Problem:   `The account that signed in does not belong to {tenant}: a personal account where a work account is due, or one of another organization`,
 			Remedy:    `Sign in with the other account (a private browser window shows all choices), or set App.Tenant to where the account is`,
@@ -25,7 +25,7 @@ var entraUserRows = []Row{
 		Means: "Conditional Access blocks the sign-in; it often blocks the device code",
 		Do:    "sign in by the browser (BrowserLogin) on a managed device, or have the policy changed",
 		When: []Match{{AADSTS: []int{
-			53000, 53003, 530032, 530034, 50097, 50158, 53001, 53002, 53011, 530003, 530033, 530035, 50131, 50005, 530036, 530084,
+			53000, 53003, 530032, 530034, 50097, 50158, 53001, 53002, 53011, 530003, 530004, 530033, 530035, 50131, 50005, 530036, 530084,
 			50129, 50155, 50187, 135011, 700003, 50002, 500021, 500022, 500212, 500213,
 		}}},
 		Causes: []Cause{
@@ -134,7 +134,7 @@ var entraUserRows = []Row{
 		ID: "E23", With: "E21", Says: "AADSTS9002313",
 		Means: "the request is malformed, often by a secret or code that was not escaped or was cut short",
 		Do:    "compare what is sent with the endpoint's documentation",
-		When:  []Match{{AADSTS: []int{9002313, 90004, 90013, 90023, 90100}}},
+		When:  []Match{{AADSTS: []int{9002313, 90004, 90013, 90023, 90100, 901002}}},
 		Causes: []Cause{
 			{
 				If:        number(9002313),
@@ -143,7 +143,13 @@ var entraUserRows = []Row{
 				Reference: refEntra,
 			},
 			{
-				If:        not(number(9002313)),
+				If:        number(901002),
+				Problem:   `The request names a "resource", as version 1.0 of the endpoint took it`,
+				Remedy:    `Name scopes instead: {scope}, or {appscope} for an application`,
+				Reference: refOAuth,
+			},
+			{
+				If:        not(number(9002313, 901002)),
 				Problem:   `Entra does not take the request as it is, for the reason that its words name: often the wrong tenant or endpoint for this kind of account, or a value that was damaged`,
 				Remedy:    `Read the endpoint's words; compare App.Tenant, client id and what is sent with its documentation`,
 				Reference: refEntra,
@@ -220,7 +226,7 @@ var entraUserRows = []Row{
 		ID: "E28", Says: "AADSTS50053; AADSTS50055; AADSTS50057",
 		Means: "the account is locked, its password has expired, or it is disabled",
 		Do:    "have the administrator look at the account",
-		When:  []Match{{AADSTS: []int{50053, 50055, 50057, 50144, 50126, 50056}}},
+		When:  []Match{{AADSTS: []int{50053, 50055, 50057, 50144, 50135, 50126, 50056, 50064}}},
 		Causes: []Cause{
 			{
 				If:        number(50053),
@@ -229,8 +235,8 @@ var entraUserRows = []Row{
 				Reference: refEntra,
 			},
 			{
-				If:        number(50055, 50144),
-				Problem:   `The account's password has expired`,
+				If:        number(50055, 50144, 50135),
+				Problem:   `The account's password has expired, or must be changed`,
 				Remedy:    `Let the user set a new one, and sign in again`,
 				Reference: refEntra,
 			},
@@ -241,7 +247,7 @@ var entraUserRows = []Row{
 				Reference: refEntra,
 			},
 			{
-				If:        number(50126, 50056),
+				If:        number(50126, 50056, 50064),
 				Problem:   `The user name or password is wrong`,
 				Remedy:    `Sign in with a browser or device code instead of sending passwords`,
 				Reference: refEntra,

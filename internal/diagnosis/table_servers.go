@@ -14,7 +14,7 @@ var serverRows = []Row{
 		Class: SignIn,
 		When: []Match{
 			{Code: []string{"5.7.14", "WEBALERT"}},
-			{Login: true, Code: []string{"ALERT"}, Text: []string{"web browser", "web login required"}},
+			{Login: true, Code: []string{"ALERT", "AUTH"}, Text: []string{"web browser", "web login required"}},
 			{Login: true, Status: []string{"534"}, Text: []string{"web browser"}},
 		},
 		Reference: refGmail,
@@ -27,7 +27,7 @@ var serverRows = []Row{
 		Do:    "switch it on in the account's mail settings; a Workspace administrator can forbid it",
 		When: []Match{
 			{Text: []string{"not enabled for imap", "not enabled for pop", "imap access is disabled", "pop access is disabled",
-				"imap is disabled", "pop is disabled", "does not have access rights to this service"}},
+				"imap is disabled", "pop is disabled", "yet to enable imap", "does not have access rights to this service"}},
 		},
 		Reference: refGmail,
 	},
@@ -66,7 +66,7 @@ var serverRows = []Row{
 		When: []Match{
 			{Status: []string{"NO", "BYE"}, Text: []string{"command or bandwidth limits"}},
 			{Code: []string{"LIMIT", "LOGIN-DELAY", "THROTTLED", "4.7.28", "5.4.5"}},
-			{Status: []string{"4xx"}, Text: []string{"too many"}},
+			{Status: []string{"4xx"}, Text: []string{"too many", "number of concurrent"}},
 			{Code: []string{"ALERT"}, Text: []string{"too many"}},
 		},
 		Reference: "RFC 9051, section 7.1; RFC 2449, section 8.1.1",
