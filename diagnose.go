@@ -42,7 +42,7 @@ type AuthError struct {
 	Addr     string // as it was dialled; empty after AuthenticateX
 	Username string
 	Greeting string       // the server's name as it greeted: Exchange's is decoded; may be empty
-	Time     time.Time    // of the refusal; zero: not known
+	Time     time.Time    // of the refusal; zero: not known, so that nothing is certain that depends on it
 	Server   *ServerError // the error document; nil if the server sent none
 	Token    TokenInfo    // what the refused token says about itself
 	Err      error        // the server's final reply: *imap.Error, *smtp.SMTPError or *POP3Error

@@ -158,7 +158,11 @@ func (d *doctor) token(ctx context.Context) (string, error) {
 func (d *doctor) claims(context.Context) (string, error) {
 	t := d.info
 	if t.Opaque {
-		return "the token says nothing about itself, as those of personal accounts, Google and Yahoo", nil
+		const detail = "the token says nothing about itself, as those of personal accounts, Google and Yahoo"
+		if d.provider.ConsentURL != "" {
+			return detail, notice("work accounts have tokens with claims (JWTs): this is perhaps a refresh token, one that was cut short, or a personal account's, for which there is -provider outlook")
+		}
+		return detail, nil
 	}
 	detail := fmt.Sprintf("for %q, %s", t.Audience, holder(t))
 	var certain []string

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xoauth2/go-xoauth2"
 	"github.com/xoauth2/go-xoauth2/exchangetest"
 )
 
@@ -245,6 +246,20 @@ func TestTokenFromStdin(t *testing.T) {
 	got := runDoctor(t, nil, "not a token\n", "-token-stdin", "-mailbox", "m@contoso.test", "-protocol", "imap", "-timeout", "1ns")
 	if got.status != exitFailed || strings.Contains(got.out, "not a token") {
 		t.Errorf("got status %d and %s, want a failure without the token", got.status, got.out)
+	}
+}
+
+// TestTokenWithoutClaims is a warning where tokens have claims, and no more.
+func TestTokenWithoutClaims(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		provider xoauth2.Provider
+		warns    bool
+	}{{xoauth2.Exchange, true}, {xoauth2.Outlook, false}, {xoauth2.Gmail, false}} {
+		d := &doctor{patient: &patient{provider: tt.provider}, info: xoauth2.InspectToken("EwB")}
+		if _, err := d.claims(t.Context()); (err != nil) != tt.warns {
+			t.Errorf("%s: got %v, want a warning: %t", tt.provider.Name, err, tt.warns)
+		}
 	}
 }
 
