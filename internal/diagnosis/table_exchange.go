@@ -53,7 +53,10 @@ var exchangeRows = []Row{
 		Says:  "535 5.7.139 …, with other words",
 		Means: "security defaults or Conditional Access block the login, or the account is blocked",
 		Do:    "read the words after the code; see the user's sign-in log in Entra",
-		When:  []Match{{Protocol: "SMTP", Code: []string{"5.7.139"}}},
+		When: []Match{
+			{Protocol: "SMTP", Code: []string{"5.7.139"}},
+			{Protocol: "SMTP", Text: []string{"5.7.139 authentication unsuccessful"}}, // told again after MAIL FROM, under 5.7.57
+		},
 		Causes: slices.Concat(when(said("credentials were incorrect"), tokenCauses), []Cause{
 			{
 				If:        said("security defaults"),
@@ -120,13 +123,13 @@ var exchangeRows = []Row{
 	},
 	{
 		ID:    "M9",
-		Says:  "432 4.3.2 … Concurrent connections limit exceeded / sender thread limit exceeded",
-		Means: "more than three connections of the mailbox at once",
-		Do:    "send over fewer connections, later",
+		Says:  "432 4.3.2 … Concurrent connections limit exceeded / sender thread limit exceeded; 421 4.4.2 Message submission rate … exceeded",
+		Means: "more than three connections of the mailbox at once, or more than 30 messages in a minute",
+		Do:    "send over fewer connections, more slowly",
 		Class: Throttled,
 		When: []Match{
 			{Status: []string{"432"}},
-			{Status: []string{"4xx"}, Text: []string{"concurrent connections limit exceeded", "thread limit exceeded"}},
+			{Status: []string{"4xx"}, Text: []string{"concurrent connections limit exceeded", "thread limit exceeded", "message submission rate"}},
 		},
 		Reference: refSending,
 	},
