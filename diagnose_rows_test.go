@@ -89,7 +89,7 @@ var mailServerRows = []struct {
 	{"M8", smtpReply(430, smtp.EnhancedCode{4, 2, 0}, "STOREDRV; mailbox logon failure; STOREDRV.Submission.Exception:ConnectionFailedTransientException.MapiExceptionLogonFailed"), xoauth2.ClassConfiguration, "no FullAccess or Send As", "Add-RecipientPermission"},
 	{"M9", smtpReply(432, smtp.EnhancedCode{4, 3, 2}, "Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information."), xoauth2.ClassThrottled, "three connections", ""},
 	{"M9 threads", smtpReply(432, smtp.EnhancedCode{4, 3, 2}, "STOREDRV.ClientSubmit; sender thread limit exceeded"), xoauth2.ClassThrottled, "three connections", ""},
-	{"M9 rate", smtpReply(421, smtp.EnhancedCode{4, 4, 2}, "Message submission rate for this client has exceeded the configured limit"), xoauth2.ClassThrottled, "30 messages in a minute", ""},
+	{"M9 rate", smtpReply(421, smtp.EnhancedCode{4, 4, 2}, "Message submission rate for this client has exceeded the configured limit"), xoauth2.ClassThrottled, "30 messages of the mailbox", ""},
 	{"M10", imapReply("NO", "", "Request is throttled. Suggested Backoff Time: 89117 milliseconds"), xoauth2.ClassThrottled, "oo many requests", ""},
 	{"M10 unavailable", imapReply("BAD", "", "Server Unavailable. 15"), xoauth2.ClassThrottled, "oo many requests", ""},
 	{"M11", imapReply("BYE", "", "Session invalidated - AccessTokenExpired"), xoauth2.ClassTemporary, "token ended", ""},

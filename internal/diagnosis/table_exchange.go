@@ -131,7 +131,20 @@ var exchangeRows = []Row{
 			{Status: []string{"432"}},
 			{Status: []string{"4xx"}, Text: []string{"concurrent connections limit exceeded", "thread limit exceeded", "message submission rate"}},
 		},
-		Reference: refSending,
+		Causes: []Cause{
+			{
+				If:        said("message submission rate", "message limit"),
+				Problem:   `More than 30 messages of the mailbox in a minute`,
+				Remedy:    `Send more slowly`,
+				Reference: refLimits,
+			},
+			{
+				If:        not(said("message submission rate", "message limit")),
+				Problem:   `More than three connections of the mailbox at once`,
+				Remedy:    `Send over fewer connections, later`,
+				Reference: refSending,
+			},
+		},
 	},
 	{
 		ID:    "M7",
