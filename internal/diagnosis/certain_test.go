@@ -222,7 +222,11 @@ func TestExpiryByTheServersClock(t *testing.T) {
 	f := refusals[3]
 	f.Token = diagnosis.Token{Audience: "https://outlook.office.com", Username: "ann@contoso.com", Scopes: []string{"SMTP.Send"}, Length: 1500,
 		Expiry: time.Date(2025, 3, 20, 12, 0, 0, 0, time.UTC)}
-	for at, want := range map[string]bool{"2025-03-20T11:25:21.972Z": false, "2025-03-20T12:25:21.972Z": true} {
+	for at, want := range map[string]bool{
+		"2025-03-20T11:25:21.972Z": false,
+		"2025-03-20T12:25:21.972Z": true,
+		"2024-03-20T11:25:21.972Z": true, // another refusal's: there was no such token
+	} {
 		f.Reply.Text = fmt.Sprintf("Authentication unsuccessful [SGXP274CA0016.SGPP274.PROD.OUTLOOK.COM %s 08DD66EDEFB0DFDF]", at)
 		if got := diagnosis.Explain(f).Causes[0].Certain; got != want {
 			t.Errorf("refused at %s: got %t for a certain cause, want %t", at, got, want)

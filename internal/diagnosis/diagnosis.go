@@ -106,7 +106,7 @@ func Explain(f Facts) Diagnosis {
 // complete fills in what follows from other facts.
 func (f *Facts) complete() {
 	f.Reply = f.Reply.tidy()
-	if at := traceTime(f.Reply.Text); !at.IsZero() {
+	if at := traceTime(f.Reply.Text); !at.IsZero() && !f.Token.issuedAfter(at) {
 		f.At, f.Undated = at, false // by the clock that judged the token
 	}
 	if f.At.IsZero() {

@@ -69,6 +69,13 @@ func (c claims) appOnly(t Token) bool {
 	return t.AppID != "" && t.Username == "" && len(t.Scopes) == 0
 }
 
+// issuedAfter reports whether the token is too young to have been refused then.
+// Entra's access tokens last 28 hours at most ("Continuous access evaluation").
+func (t Token) issuedAfter(at time.Time) bool {
+	const longest = 30 * time.Hour
+	return !t.Expiry.IsZero() && t.Expiry.Sub(at) > longest
+}
+
 // claims are the members of a JWT's payload.
 type claims map[string]any
 
