@@ -128,14 +128,13 @@ func signInError(err error) error {
 	return err
 }
 
-// scope returns what a token request for protocols asks for.
+// scope returns what a token request for protocols, in whatever order, asks for.
 func (a *App) scope(protocols []Protocol) string {
-	return strings.Join(a.Provider.orExchange().Scopes(protocols...), " ")
+	return strings.Join(a.Provider.orExchange().Scopes(slices.Sorted(slices.Values(protocols))...), " ")
 }
 
 func (a *App) newAccount(key, username string) *Account {
-	acc := &Account{app: a, username: username}
-	acc.renewer = account.Renewer{Store: a.init().store, Key: key, Refresh: a.refresh}
+	acc := &Account{app: a, username: username, renewer: account.Renewer{Store: a.init().store, Key: key, Refresh: a.refresh}}
 	acc.all = cacheSource{acc.newSource(a.init().scope)}
 	return acc
 }

@@ -160,6 +160,19 @@ func (s *countingStore) Load(ctx context.Context, key string) ([]byte, error) {
 	return s.TokenStore.Load(ctx, key)
 }
 
+// TestForInAnyOrder names the same protocols in another order, and twice.
+func TestForInAnyOrder(t *testing.T) {
+	t.Parallel()
+	srv := newExchange(t)
+	account := signInByBrowser(t, srv, publicApp(srv), ada)
+	wantToken(t, account.For(xoauth2.IMAP, xoauth2.SMTP))
+	requests := srv.TokenRequests()
+	wantToken(t, account.For(xoauth2.SMTP, xoauth2.IMAP))
+	wantToken(t, account.For(xoauth2.IMAP, xoauth2.SMTP, xoauth2.IMAP))
+	wantToken(t, account.For(xoauth2.SMTP, xoauth2.POP3, xoauth2.IMAP))
+	wantRequests(t, srv, requests)
+}
+
 func TestSignOut(t *testing.T) {
 	t.Parallel()
 	srv := newExchange(t)
