@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-smtp"
 
+	"github.com/xoauth2/go-xoauth2/internal/payload"
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
 
@@ -51,14 +52,16 @@ func (s *session) tryToken(offered []string, token string, try func(*SASLClient)
 	if err != nil {
 		return err
 	}
-	_, payload, err := client.Start()
-	if err != nil {
+	if err := payload.Check(s.username, token); err != nil {
 		return err
 	}
-	s.trace.Set("Token", fmt.Sprintf("%d characters", len(token)))
 	s.sent = func() string { return token }
 	s.redactor = wire.NewRedactor(token)
-	s.trace.Hide(payload, token, s.redactor)
+	if s.trace != nil {
+		s.trace.Set("Token", fmt.Sprintf("%d characters", len(token)))
+		encoded, _ := encodingClient{client}.AppendInitial(nil) // it was checked
+		s.trace.Hide(string(encoded), token, s.redactor)
+	}
 	err = try(client)
 	if err == nil && client.ServerError() != nil {
 		return errors.New("the server reports success after it refused the token")

@@ -17,6 +17,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"golang.org/x/oauth2"
 
+	"github.com/xoauth2/go-xoauth2/internal/payload"
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
 
@@ -140,7 +141,7 @@ func (s *session) check() (err error) {
 	if s.ts == nil {
 		return errors.New("no token source")
 	}
-	if err := checkUsername(s.username); err != nil {
+	if err := payload.CheckUsername(s.username); err != nil {
 		return err
 	}
 	if strings.ContainsFunc(s.opts.LocalName, func(r rune) bool { return r <= ' ' || r == 0x7f }) {

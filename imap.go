@@ -56,7 +56,7 @@ func loginIMAP(ctx context.Context, s *session, conn net.Conn) (*imapclient.Clie
 	if err != nil {
 		return nil, err
 	}
-	err = s.authenticate(ctx, offered, func(c *SASLClient) error { return login.Authenticate(c, inline) })
+	err = s.authenticate(ctx, offered, func(c *SASLClient) error { return login.Authenticate(encodingClient{c}, inline) })
 	if err != nil {
 		inlineServers.Delete(s.addr)
 		return nil, err

@@ -297,7 +297,7 @@ func loginPOP3(ctx context.Context, s *session, conn net.Conn) (*POP3Client, err
 func (c *POP3Client) authenticate(ctx context.Context, s *session) error {
 	var unasked *pop3.Refusal
 	login := func(sc *SASLClient) error {
-		err := c.session.Login(sc)
+		err := c.session.Login(encodingClient{sc})
 		refusal, ok := errors.AsType[*pop3.Refusal](err)
 		switch {
 		case ok && refusal.Unasked:

@@ -103,11 +103,12 @@ func (s *session) authSMTP(ctx context.Context, c *smtp.Client, monitor *smtplog
 		if err != nil {
 			return err
 		}
-		if longLine || authLine(mech, ir) <= maxAuthLine {
-			return monitor.Auth(c, sc)
+		inline := longLine || authLine(mech, ir) <= maxAuthLine
+		if !inline {
+			ir = nil
 		}
-		err = monitor.Auth(c, withoutInitialResponse{sc})
-		if err == nil && !sc.sent {
+		err = monitor.Auth(c, startedClient{sc, ir})
+		if err == nil && !inline && !sc.sent {
 			return errors.New("the server reports success before it has seen the token")
 		}
 		return err

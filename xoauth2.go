@@ -55,6 +55,7 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
+	"github.com/xoauth2/go-xoauth2/internal/payload"
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
 
@@ -63,8 +64,7 @@ import (
 // an IMAP, POP or SMTP connection using OAuth".
 const Mechanism = "XOAUTH2"
 
-// separator ends every field of XOAUTH2 and OAUTHBEARER messages.
-const separator = "\x01"
+const separator = payload.Separator
 
 // InitialResponse returns XOAUTH2's only client message, before base64:
 //
@@ -74,79 +74,7 @@ const separator = "\x01"
 // would forge fields, and a token that is not of RFC 6750's b64token
 // characters (section 2.1). Its errors name the position and never the value.
 func InitialResponse(username, accessToken string) ([]byte, error) {
-	if err := checkCredential(username, accessToken); err != nil {
-		return nil, err
-	}
-	const user, auth, end = "user=", separator + "auth=Bearer ", separator + separator
-	payload := make([]byte, 0, len(user)+len(username)+len(auth)+len(accessToken)+len(end))
-	payload = append(payload, user...)
-	payload = append(payload, username...)
-	payload = append(payload, auth...)
-	payload = append(payload, accessToken...)
-	return append(payload, end...), nil
-}
-
-func checkCredential(username, accessToken string) error {
-	if err := checkUsername(username); err != nil {
-		return err
-	}
-	return checkToken(accessToken)
-}
-
-func checkUsername(username string) error {
-	if username == "" {
-		return errors.New("xoauth2: empty user name")
-	}
-	for i := range len(username) {
-		if c := username[i]; c < ' ' || c == 0x7f {
-			return fmt.Errorf("xoauth2: user name: %s", badByte(username, i))
-		}
-	}
-	return nil
-}
-
-// checkToken reports whether token is an RFC 6750 b64token.
-func checkToken(token string) error {
-	if token == "" {
-		return errors.New("xoauth2: empty access token")
-	}
-	body := strings.TrimRight(token, "=")
-	for i := range len(body) {
-		if !isTokenByte(body[i]) {
-			return fmt.Errorf("xoauth2: access token: %s", badByte(token, i))
-		}
-	}
-	if body == "" {
-		return errors.New(`xoauth2: access token: nothing but "=" characters`)
-	}
-	return nil
-}
-
-func isTokenByte(c byte) bool {
-	switch {
-	case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9':
-		return true
-	}
-	return c == '-' || c == '.' || c == '_' || c == '~' || c == '+' || c == '/'
-}
-
-// badByte describes the byte that is out of place by its position and kind,
-// never by the text around it, and names the usual cause.
-func badByte(s string, i int) string {
-	where := fmt.Sprintf("byte %d of %d", i+1, len(s))
-	switch c := s[i]; {
-	case c == '\n' || c == '\r':
-		return where + " is a line break: was it read from a file and not trimmed?"
-	case c == ' ' || c == '\t':
-		return where + " is white space: was it copied with something around it?"
-	case c < ' ' || c == 0x7f:
-		return fmt.Sprintf("%s is the control character 0x%02x", where, c)
-	case c == '=':
-		return where + ` is "=", which is allowed at the end only: are these two tokens in one?`
-	case c == '"' || c == '\'':
-		return where + " is a quotation mark: was it copied from JSON or a shell?"
-	}
-	return where + " is a character that no token may hold (RFC 6750, section 2.1)"
+	return payload.New(username, accessToken)
 }
 
 // SASLClient is one login with XOAUTH2, for mail clients that take a go-sasl
@@ -156,8 +84,9 @@ func badByte(s string, i int) string {
 // token; the login's own error is the mail client's to report.
 type SASLClient struct {
 	mech     string
-	response func() ([]byte, error) // a closure, so that no fmt verb shows the token
-	dismiss  []byte                 // what answers the error document
+	response func() ([]byte, error)           // a closure, so that no fmt verb shows the token
+	encode   func(dst []byte) ([]byte, error) // appends the response in base64; nil: there is no short way
+	dismiss  []byte                           // what answers the error document
 
 	sent       bool         // the payload was sent because the server asked for it
 	challenged bool         // the server sent something other than the request for the payload
@@ -171,7 +100,8 @@ var _ sasl.Client = (*SASLClient)(nil)
 func NewSASLClient(username, accessToken string) *SASLClient {
 	return &SASLClient{
 		mech:     Mechanism,
-		response: func() ([]byte, error) { return InitialResponse(username, accessToken) },
+		response: func() ([]byte, error) { return payload.New(username, accessToken) },
+		encode:   func(dst []byte) ([]byte, error) { return payload.AppendBase64(dst, username, accessToken) },
 		dismiss:  []byte{},
 	}
 }
@@ -182,7 +112,7 @@ func newBearerClient(username, accessToken, host string, port int) *SASLClient {
 	return &SASLClient{
 		mech: sasl.OAuthBearer,
 		response: func() ([]byte, error) {
-			if err := checkCredential(username, accessToken); err != nil {
+			if err := payload.Check(username, accessToken); err != nil {
 				return nil, err
 			}
 			_, ir, err := sasl.NewOAuthBearerClient(&sasl.OAuthBearerOptions{
@@ -231,15 +161,32 @@ func (c *SASLClient) Next(challenge []byte) ([]byte, error) {
 // sent none. Exchange Online never sends one.
 func (c *SASLClient) ServerError() *ServerError { return c.refusal }
 
-// withoutInitialResponse is a login that waits for the server's empty
-// challenge before it sends the payload, as POP3 at Exchange and SMTP with a
-// long token need it.
-type withoutInitialResponse struct{ *SASLClient }
+// startedClient is a login whose initial response was made already, or, if it
+// is nil, is to wait for the server's empty challenge, as POP3 at Exchange and
+// SMTP with a long token need it.
+type startedClient struct {
+	*SASLClient
+	ir []byte
+}
 
-// Start returns the mechanism's name only, but checks the credential already.
-func (c withoutInitialResponse) Start() (mech string, ir []byte, err error) {
-	mech, _, err = c.SASLClient.Start()
-	return mech, nil, err
+// Start returns the mechanism's name and the initial response.
+func (c startedClient) Start() (mech string, ir []byte, err error) { return c.mech, c.ir, nil }
+
+// encodingClient is a login for the dialogues of this package.
+type encodingClient struct{ *SASLClient }
+
+var _ payload.Client = encodingClient{}
+
+// Mechanism implements payload.Client.
+func (c encodingClient) Mechanism() string { return c.mech }
+
+// AppendInitial implements payload.Client.
+func (c encodingClient) AppendInitial(dst []byte) ([]byte, error) {
+	if c.encode != nil {
+		return c.encode(dst)
+	}
+	ir, err := c.response()
+	return payload.AppendLine(dst, ir), err
 }
 
 // ServerError is the document with which a server explains that it refuses a
@@ -353,8 +300,8 @@ func bareSMTPError(err error) error {
 
 // parseInitialResponse takes XOAUTH2's client message apart. Fields other than
 // user and auth are let pass.
-func parseInitialResponse(payload []byte) (username, accessToken string, err error) {
-	body, ok := bytes.CutSuffix(payload, []byte(separator+separator))
+func parseInitialResponse(message []byte) (username, accessToken string, err error) {
+	body, ok := bytes.CutSuffix(message, []byte(separator+separator))
 	if !ok {
 		return "", "", errors.New("xoauth2: malformed client message: it does not end in 0x01 0x01")
 	}
@@ -370,5 +317,5 @@ func parseInitialResponse(payload []byte) (username, accessToken string, err err
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", "", errors.New("xoauth2: malformed client message: no bearer token")
 	}
-	return fields["user"], accessToken, checkCredential(fields["user"], accessToken)
+	return fields["user"], accessToken, payload.Check(fields["user"], accessToken)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/emersion/go-sasl"
 
+	"github.com/xoauth2/go-xoauth2/internal/payload"
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
 
@@ -167,7 +168,7 @@ func (l *Login) readLine() (string, error) {
 // refusal is an *imap.Error and leaves the connection usable; after any other
 // error it must be closed.
 func (l *Login) Authenticate(client sasl.Client, inline bool) error {
-	mech, ir, err := client.Start()
+	own, err := payload.Begin(client)
 	if err != nil {
 		return err
 	}
@@ -175,12 +176,7 @@ func (l *Login) Authenticate(client sasl.Client, inline bool) error {
 	if err != nil {
 		return err
 	}
-	if inline {
-		err = l.conn.WriteLine(tag, " AUTHENTICATE ", mech, " ", base64.StdEncoding.EncodeToString(ir))
-	} else {
-		err = l.conn.WriteLine(tag, " AUTHENTICATE ", mech)
-	}
-	if err != nil {
+	if err := l.authenticate(tag, own, inline); err != nil {
 		return err
 	}
 	l.caps = nil // those of after the login are others
@@ -211,6 +207,19 @@ func (l *Login) Authenticate(client sasl.Client, inline bool) error {
 		sent = true
 	}
 	return errors.New("the server never ends asking")
+}
+
+// authenticate writes the command.
+func (l *Login) authenticate(tag string, client payload.Client, inline bool) (err error) {
+	if !inline {
+		return l.conn.WriteLine(tag, " AUTHENTICATE ", client.Mechanism())
+	}
+	var room [64]byte
+	line := fmt.Appendf(room[:0], "%s AUTHENTICATE %s ", tag, client.Mechanism())
+	if line, err = client.AppendInitial(line); err != nil {
+		return err
+	}
+	return l.conn.WriteLines(append(line, "\r\n"...))
 }
 
 func (l *Login) answer(client sasl.Client, challenge string) error {

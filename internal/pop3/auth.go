@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-sasl"
 
+	"github.com/xoauth2/go-xoauth2/internal/payload"
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
 
@@ -46,10 +47,15 @@ func (c *Client) auth(mechanism sasl.Client, giveUp func(why error)) error {
 	if !c.isTLS() {
 		return cmd.failed(errPlaintext)
 	}
-	name, initial, err := mechanism.Start()
+	own, err := payload.Begin(mechanism)
 	if err != nil {
 		return err
 	}
+	initial, err := own.AppendInitial(nil)
+	if err != nil {
+		return err
+	}
+	name := own.Mechanism()
 	if !isMechanism(name) {
 		return cmd.failed(fmt.Errorf("%q is no name of a mechanism", wire.Cut(name)))
 	}
@@ -96,20 +102,20 @@ func (c *Client) exchange(mechanism sasl.Client, initial []byte, giveUp func(why
 				return err
 			}
 		}
-		response := initial
+		line := initial
 		if n > 0 || initial == nil {
-			response, err = c.respond(mechanism, r, giveUp)
+			line, err = c.respond(mechanism, r, giveUp)
 		}
 		if err != nil {
 			return err
 		}
-		if err := c.wire.WriteLine(base64.StdEncoding.EncodeToString(response)); err != nil {
+		if err := c.wire.WriteLines(append(line, "\r\n"...)); err != nil {
 			return c.fail(err)
 		}
 	}
 }
 
-// respond has the mechanism answer a challenge.
+// respond has the mechanism answer a challenge, in base64.
 func (c *Client) respond(mechanism sasl.Client, r reply, giveUp func(why error)) ([]byte, error) {
 	challenge, err := base64.StdEncoding.DecodeString(string(r.text))
 	if err != nil {
@@ -119,7 +125,7 @@ func (c *Client) respond(mechanism sasl.Client, r reply, giveUp func(why error))
 	if err != nil {
 		giveUp(err)
 	}
-	return response, err
+	return payload.AppendLine(nil, response), err
 }
 
 // cancel ends the exchange without an answer (RFC 5034, section 4). That

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"crypto/tls"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"slices"
@@ -46,12 +45,12 @@ func (t *Trace) Set(name, value string) {
 }
 
 // Hide has every line from now on written with "{ir}" for payload, the initial
-// response before base64, "{token}" for token, and without what rest takes out.
-func (t *Trace) Hide(payload []byte, token string, rest *Redactor) {
+// response in base64, "{token}" for token, and without what rest takes out.
+func (t *Trace) Hide(payload, token string, rest *Redactor) {
 	if t == nil {
 		return
 	}
-	names := strings.NewReplacer(base64.StdEncoding.EncodeToString(payload), "{ir}", token, "{token}")
+	names := strings.NewReplacer(payload, "{ir}", token, "{token}")
 	t.names = append(t.names, names.Replace)
 	t.rest = append(t.rest, rest.Text)
 }
