@@ -28,7 +28,7 @@ import (
 type DialOptions struct {
 	Provider  Provider
 	Addr      string      // overrides the provider's; without a Provider, nothing is taken for known of the server there
-	TLSConfig *tls.Config // cloned; ServerName filled in; nil also shares one cache of TLS sessions
+	TLSConfig *tls.Config // cloned; ServerName filled in; one of roots, versions and a name only, or nil, resumes TLS sessions
 
 	// DialContext makes the TCP connection; nil: that of a zero net.Dialer. If
 	// it goes on when ctx has ended, as a proxy's dialer without a context does,

@@ -1,31 +1,13 @@
 package wire
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"time"
 )
-
-// sessions lets connections resume TLS sessions. It serves only those that
-// trust the system's roots: a session must not outlive the trust it began in.
-var sessions = tls.NewLRUClientSessionCache(64)
-
-// ClientTLS returns the caller's configuration, or that of the system if it is
-// nil, with TLS 1.2 as the lowest version and host as the name to verify.
-func ClientTLS(config *tls.Config, host string) *tls.Config {
-	if config == nil {
-		config = &tls.Config{ClientSessionCache: sessions}
-	}
-	config = config.Clone()
-	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-	config.ServerName = cmp.Or(config.ServerName, host)
-	return config
-}
 
 // dialGrace is how long a dialer may take to notice that its context ended.
 const dialGrace = 100 * time.Millisecond

@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -12,33 +11,6 @@ import (
 
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
-
-func TestClientTLS(t *testing.T) {
-	t.Parallel()
-	caller := &tls.Config{MinVersion: tls.VersionTLS10}
-	tests := []struct {
-		name    string
-		config  *tls.Config
-		server  string
-		version uint16
-		cache   bool
-	}{
-		{"none", nil, "mail.contoso.test", tls.VersionTLS12, true},
-		{"old", caller, "mail.contoso.test", tls.VersionTLS12, false},
-		{"new", &tls.Config{MinVersion: tls.VersionTLS13}, "mail.contoso.test", tls.VersionTLS13, false},
-		{"named", &tls.Config{ServerName: "other.contoso.test"}, "other.contoso.test", tls.VersionTLS12, false},
-	}
-	for _, tt := range tests {
-		got := wire.ClientTLS(tt.config, "mail.contoso.test")
-		if got.ServerName != tt.server || got.MinVersion != tt.version || (got.ClientSessionCache != nil) != tt.cache || got == tt.config {
-			t.Errorf("%s: got %q, version %x, a cache %v, want %q, %x, %v in a copy",
-				tt.name, got.ServerName, got.MinVersion, got.ClientSessionCache != nil, tt.server, tt.version, tt.cache)
-		}
-	}
-	if caller.ServerName != "" || caller.MinVersion != tls.VersionTLS10 {
-		t.Error("got the caller's configuration changed, want it as it was")
-	}
-}
 
 // closer remembers that it was closed.
 type closer chan struct{}
