@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/xoauth2/go-xoauth2"
 	"github.com/xoauth2/go-xoauth2/bench/internal/lab"
 )
@@ -116,18 +114,39 @@ func curlTo(b *testing.B, link lab.Link, far *lab.Mail, scheme, addr string) (la
 	}}, true
 }
 
-// BenchmarkUnknownIMAP: a server that is not the provider's own and greets
-// without capabilities, the first time and then.
+// unknownIMAP logs in at a server that is not the provider's own and greets
+// without capabilities.
+func unknownIMAP(addr string, trace io.Writer) lab.Login {
+	return func(ctx context.Context, m *lab.Mail, config *tls.Config) (io.Closer, error) {
+		o := m.Options(config)
+		o.Provider.IMAP.Addr, o.Provider.IMAP.SASLIR, o.Trace = addr, false, trace
+		return lab.DialIMAP(ctx, m, m.TokenSource(), o)
+	}
+}
+
+// TestUnknownIMAP: such a server is asked for its capabilities the first time,
+// which is a round trip more, and never again.
+func TestUnknownIMAP(t *testing.T) {
+	server := lab.NewServer(0)
+	defer server.Close()
+	mail := lab.MailOf(server)
+	for n, want := range []int{1, 0, 0} {
+		var trace strings.Builder
+		login := unknownIMAP(server.Addr(xoauth2.IMAP, false), &trace)
+		_ = must[io.Closer](t)(login(t.Context(), mail, mail.TLSConfig())).Close()
+		if got := strings.Count(trace.String(), " CAPABILITY\n"); got != want {
+			t.Errorf("login %d: got %d questions for capabilities, want %d:\n%s", n+1, got, want, trace.String())
+		}
+	}
+}
+
+// BenchmarkUnknownIMAP is TestUnknownIMAP in round trips by the clock on the
+// wall.
 func BenchmarkUnknownIMAP(b *testing.B) {
 	server := lab.NewServer(0)
 	defer server.Close()
 	link := lab.Link{RTT: rtt, To: new(net.Dialer).DialContext}
 	addr := ""
-	login := func(ctx context.Context, m *lab.Mail, config *tls.Config) (io.Closer, error) {
-		o := m.Options(config)
-		o.Provider.IMAP.Addr, o.Provider.IMAP.SASLIR = addr, false
-		return lab.DialIMAP(ctx, m, m.TokenSource(), o)
-	}
 	mail := lab.MailOf(server)
 	lab.Contest(b, "trips",
 		lab.Contestant{Name: "first", Measure: func() float64 {
@@ -137,85 +156,8 @@ func BenchmarkUnknownIMAP(b *testing.B) {
 			}
 			b.Cleanup(stop)
 			addr = near
-			return trips(b, login, mail)
+			return trips(b, unknownIMAP(addr, nil), mail)
 		}},
-		lab.Contestant{Name: "then", Measure: func() float64 { return trips(b, login, mail) }},
+		lab.Contestant{Name: "then", Measure: func() float64 { return trips(b, unknownIMAP(addr, nil), mail) }},
 	)
-}
-
-// slowToken takes 150 ms.
-type slowToken struct{ *lab.Mail }
-
-const tokenTime = 150 * time.Millisecond
-
-func (s slowToken) Token() (*oauth2.Token, error) {
-	time.Sleep(tokenTime)
-	return s.TokenSource().Token()
-}
-
-// overlapping are the logins whose token takes 150 ms, and how many
-// milliseconds they may take: the longer of the token and what comes before
-// AUTH, and the round trip of AUTH. One after the other, it is the sum.
-var overlapping = []struct {
-	kind   string
-	login  func(*testing.T, *lab.Mail) (io.Closer, error)
-	want   time.Duration
-	inTurn time.Duration
-}{
-	{"IMAP", func(t *testing.T, m *lab.Mail) (io.Closer, error) {
-		return lab.DialIMAP(t.Context(), m, slowToken{m}, m.Options(m.TLSConfig()))
-	}, max(tokenTime, 3*rtt) + rtt, tokenTime + 5*rtt},
-	{"SMTP-STARTTLS", func(t *testing.T, m *lab.Mail) (io.Closer, error) {
-		return xoauth2.DialSMTP(t.Context(), m.User, slowToken{m}, m.Options(m.TLSConfig()))
-	}, max(tokenTime, 6*rtt) + rtt, tokenTime + 7*rtt},
-	{"SMTP-TLS", func(t *testing.T, m *lab.Mail) (io.Closer, error) {
-		return xoauth2.DialSMTP(t.Context(), m.User, slowToken{m}, m.TLSOptions(m.TLSConfig()))
-	}, max(tokenTime, 4*rtt) + rtt, tokenTime + 5*rtt},
-}
-
-// TestOverlap: the token is fetched while the connection is made.
-func TestOverlap(t *testing.T) {
-	server := lab.NewServer(0)
-	defer server.Close()
-	for _, way := range overlapping {
-		t.Run(way.kind, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				begin := time.Now()
-				session := must[io.Closer](t)(way.login(t, lab.MailOf(server).Via(lab.Link{RTT: rtt, To: server.MemoryDial})))
-				if got := time.Since(begin); got != way.want {
-					t.Errorf("got %v, want %v", got, way.want)
-				}
-				t.Logf("%.2f of one after the other", time.Since(begin).Seconds()/way.inTurn.Seconds())
-				_ = session.Close()
-				time.Sleep(time.Minute) // what is under way arrives
-			})
-		})
-	}
-}
-
-// TestRefusedToken: a token that is refused is replaced, and AUTH repeated, on
-// the same connection: it costs the token and one round trip more.
-func TestRefusedToken(t *testing.T) {
-	server := lab.NewServer(0)
-	defer server.Close()
-	synctest.Test(t, func(t *testing.T) {
-		defer server.DelayTokens(tokenTime).Clear()
-		app := server.App(nil)
-		app.HTTPClient = server.MemoryHTTPClient()
-		ts := app.ClientCredentials()
-		_ = must[*oauth2.Token](t)(ts.Token())
-		time.Sleep(2 * time.Minute) // a newer token would be trusted
-		defer server.RefuseLogins(xoauth2.IMAP).Times(1).Clear()
-		mail := lab.MailOf(server).Via(lab.Link{RTT: rtt, To: server.MemoryDial})
-		begin := time.Now()
-		session := must[io.Closer](t)(lab.DialIMAP(t.Context(), mail, ts, mail.Options(mail.TLSConfig())))
-		if got, want := time.Since(begin), 4*rtt+tokenTime+rtt; got != want {
-			t.Errorf("got %v, want %v", got, want)
-		}
-		if got := server.Connections(xoauth2.IMAP); got != 1 {
-			t.Errorf("got %d connections, want 1", got)
-		}
-		_ = session.Close()
-		time.Sleep(time.Minute) // what is under way arrives
-	})
 }

@@ -4,10 +4,10 @@
 package lab
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 )
 
 // Contestant is one of several ways to do the same.
@@ -45,10 +45,11 @@ func Contest(b *testing.B, unit string, contestants ...Contestant) {
 // Median returns the middle of values.
 func Median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
-// Timed measures the nanoseconds of a call of f, over n calls.
+// Timed measures the nanoseconds of a call of f, over n calls: those of the
+// processor, since the clock on the wall tells what else the machine does.
 func Timed(name string, n int, f func()) Contestant {
 	return TimedBy(1, name, n, f)
 }
@@ -56,17 +57,15 @@ func Timed(name string, n int, f func()) Contestant {
 // TimedBy is Timed with n calls by each of so many goroutines at once.
 func TimedBy(goroutines int, name string, n int, f func()) Contestant {
 	return Contestant{name, func() float64 {
-		var group sync.WaitGroup
-		start := time.Now()
-		for range goroutines {
-			group.Go(func() {
+		runtime.GC() // or the garbage of one is collected at the cost of the next
+		took := CPU(func() {
+			Together(goroutines, func(int) {
 				for range n {
 					f()
 				}
 			})
-		}
-		group.Wait()
-		return float64(time.Since(start)) / float64(n*goroutines)
+		})
+		return float64(took) / float64(n*goroutines)
 	}}
 }
 

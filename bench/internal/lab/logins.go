@@ -41,19 +41,24 @@ func OurPOP3(ctx context.Context, m *Mail, config *tls.Config) (io.Closer, error
 
 // OurSMTP is DialSMTP with STARTTLS.
 func OurSMTP(ctx context.Context, m *Mail, config *tls.Config) (io.Closer, error) {
-	return closer(xoauth2.DialSMTP(ctx, m.User, m.TokenSource(), m.Options(config)))
+	return DialSMTP(ctx, m, m.TokenSource(), m.Options(config))
 }
 
 // OurSMTPTwoStep is DialSMTP where the server is not known to take long lines.
 func OurSMTPTwoStep(ctx context.Context, m *Mail, config *tls.Config) (io.Closer, error) {
 	o := m.Options(config)
 	o.Provider.LongAuthLine = false
-	return closer(xoauth2.DialSMTP(ctx, m.User, m.TokenSource(), o))
+	return DialSMTP(ctx, m, m.TokenSource(), o)
 }
 
 // OurSMTPTLS is DialSMTP with TLS from the first byte.
 func OurSMTPTLS(ctx context.Context, m *Mail, config *tls.Config) (io.Closer, error) {
-	return closer(xoauth2.DialSMTP(ctx, m.User, m.TokenSource(), m.TLSOptions(config)))
+	return DialSMTP(ctx, m, m.TokenSource(), m.TLSOptions(config))
+}
+
+// DialSMTP is OurSMTP with another source and options.
+func DialSMTP(ctx context.Context, m *Mail, ts oauth2.TokenSource, o *xoauth2.DialOptions) (io.Closer, error) {
+	return closer(xoauth2.DialSMTP(ctx, m.User, ts, o))
 }
 
 // TLSOptions is Options with TLS from the first byte for SMTP.

@@ -54,16 +54,24 @@ func (m *Mail) TokenSource() oauth2.TokenSource {
 	return oauth2.StaticTokenSource(&oauth2.Token{AccessToken: m.Token})
 }
 
-// TLSConfig returns a configuration that trusts the server, and resumes no
-// sessions: what a program by hand has, if it does nothing about it.
+// TLSConfig returns a configuration that says no more than to trust the server:
+// what a program by hand has, if it does nothing about resuming sessions.
 func (m *Mail) TLSConfig() *tls.Config {
 	trust := x509.NewCertPool()
 	trust.AppendCertsFromPEM(m.PEM)
 	return &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}
 }
 
+// FullTLS is TLSConfig with a full handshake for every session, which keeps
+// this library too from resuming.
+func (m *Mail) FullTLS() *tls.Config {
+	config := m.TLSConfig()
+	config.SessionTicketsDisabled = true
+	return config
+}
+
 // ResumingTLS is TLSConfig with a session cache, which this library has of its
-// own accord if it is left to choose the configuration.
+// own accord.
 func (m *Mail) ResumingTLS() *tls.Config {
 	config := m.TLSConfig()
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
