@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/xoauth2/go-xoauth2/bench/internal/lab"
@@ -52,7 +53,7 @@ func BenchmarkFleet(b *testing.B) {
 	for _, isHTTP2 := range []bool{false, true} {
 		b.Run(fmt.Sprintf("http2=%v/time", isHTTP2), func(b *testing.B) {
 			lab.Contest(b, "x-ideal", fleets(b, isHTTP2, func(took time.Duration, _ int64) float64 {
-				return float64(took) / float64(16*rtt)
+				return float64(took) / float64(idealTime)
 			})...)
 		})
 		b.Run(fmt.Sprintf("http2=%v/connections", isHTTP2), func(b *testing.B) {
@@ -73,9 +74,50 @@ func fleets(b *testing.B, isHTTP2 bool, value func(time.Duration, int64) float64
 	return contestants
 }
 
+// The fleet, and how long it takes at best.
+const (
+	accounts, workers = 1_000, 64
+	idealTime         = (accounts + workers - 1) / workers * rtt
+)
+
+// TestFleet: in virtual time the fleet takes the ideal one.
+func TestFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := &lab.Endpoint{Lifetime: time.Second}
+		sources := signInFleet(t, lab.Libraries()[0].Users(endpoint.Client()))
+		time.Sleep(endpoint.Lifetime) // the tokens of the sign-ins are over
+		endpoint.Delay, endpoint.Lifetime = rtt, time.Hour
+		if got := useAll(t, sources); got != idealTime {
+			t.Errorf("got %v, want %v", got, idealTime)
+		}
+	})
+}
+
+func signInFleet(tb testing.TB, users func(string) (lab.Source, error)) []lab.Source {
+	tb.Helper()
+	sources := make([]lab.Source, accounts)
+	for i := range sources {
+		sources[i] = must[lab.Source](tb)(users(username(i)))
+	}
+	return sources
+}
+
+// useAll has the workers get the tokens, and returns how long that took.
+func useAll(tb testing.TB, sources []lab.Source) time.Duration {
+	tb.Helper()
+	begin := time.Now()
+	lab.Together(workers, func(worker int) {
+		for i := worker; i < len(sources); i += workers {
+			if _, err := sources[i](context.Background()); err != nil {
+				tb.Error(err)
+			}
+		}
+	})
+	return time.Since(begin)
+}
+
 func renewFleet(b *testing.B, library lab.Library, isHTTP2 bool) (took time.Duration, connections int64) {
-	const accounts, workers = 1_000, 64
-	far := (&lab.Endpoint{Lifetime: time.Second}).Serve(lab.Link{}, isHTTP2)
+	far := (&lab.Endpoint{Lifetime: 4 * time.Second}).Serve(lab.Link{}, isHTTP2)
 	defer far.Close()
 	client := far.Client()
 	defer client.CloseIdleConnections()
@@ -87,20 +129,11 @@ func renewFleet(b *testing.B, library lab.Library, isHTTP2 bool) (took time.Dura
 			return lab.Of(account), err
 		}
 	}
-	sources := make([]lab.Source, accounts)
-	for i := range sources {
-		sources[i] = must[lab.Source](b)(users(username(i)))
-	}
+	sources := signInFleet(b, users)
 	time.Sleep(far.Lifetime) // the tokens of the sign-ins are over
 	far.Delay, far.Lifetime = rtt, time.Hour
 	before := far.Requests.Load()
-	begin := time.Now()
-	lab.Together(workers, func(worker int) {
-		for i := worker; i < accounts; i += workers {
-			_ = must[string](b)(sources[i](context.Background()))
-		}
-	})
-	took = time.Since(begin)
+	took = useAll(b, sources)
 	if got := far.Requests.Load() - before; got != accounts {
 		b.Errorf("%s: got %d requests, want %d", library.Name, got, accounts)
 	}
