@@ -48,8 +48,9 @@ func TestRenewalConnections(t *testing.T) {
 			if out, err := command.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %.2000s", err, out)
 			}
-			if got := e.connections.Load(); got < 1 || got > renewers {
-				t.Errorf("got %d connections, want 1 to %d", got, renewers)
+			// On a busy machine net/http replaces some: those whose writer is 50 ms late.
+			if got, most := e.connections.Load(), int64(renewers+renewers/8); got < 1 || got > most {
+				t.Errorf("got %d connections, want 1 to %d", got, most)
 			}
 			if got := e.most.Load(); got < renewers/4 || got > renewers {
 				t.Errorf("got up to %d requests at once, want the %d workers to be at work", got, renewers)
