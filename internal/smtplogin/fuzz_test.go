@@ -119,6 +119,7 @@ func (s *speaker) Read(p []byte) (int, error) {
 		s.pending = bytes.Clone(s.last)
 	}
 	if len(s.pending) == 0 || s.closed {
+		s.closed = true // for good
 		return 0, io.EOF
 	}
 	n := copy(p[:min(len(p), s.chunk)], s.pending)

@@ -188,7 +188,8 @@ func FuzzRefusal(f *testing.F) {
 		if len(s.heard) != 2 && strings.HasSuffix(reply, "\n") {
 			t.Errorf("got %q from the client, want AUTH and nothing after it", s.heard)
 		}
-		want := reference(reply)
+		// net/textproto does not take a reply without text.
+		want := reference(strings.Replace(reply, "235\r\n", "235 \r\n", 1))
 		if got == nil && want != nil {
 			t.Errorf("got success for what go-smtp takes for %v", want)
 		}
