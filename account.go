@@ -327,7 +327,7 @@ func (a *App) keyPrefix() string { return a.ClientID + ":" }
 // the one that signed in last. The look-up of a name that is not in memory reads
 // all accounts of this application in the store, which are in memory then.
 func (a *App) Account(ctx context.Context, username string) (*Account, error) {
-	accounts := &a.init().accounts
+	accounts := &a.state.accounts // which needs no init
 	if acc, ok := accounts.Get(username); ok {
 		return acc, nil
 	}
