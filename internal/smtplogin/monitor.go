@@ -15,7 +15,9 @@ import (
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
 
-// maxLoginBytes limits what a server may send until a login is over.
+// maxLoginBytes limits what both sides may send until a login is over. The
+// client's part is little, and what counts as its may be the server's where
+// net/textproto reads on after what is the end of a reply.
 const maxLoginBytes = 1 << 20
 
 // errTooMuch is what go-smtp reads when the server exceeds maxLoginBytes.
@@ -41,15 +43,14 @@ type Monitor struct {
 
 	trace *wire.Trace
 
-	client   bool   // the next byte is the client's
-	line     []byte // what came of the current line
-	reply    reply  // what came of the current reply
-	over     bool   // the current reply is complete
-	early    bool   // the server went on then, instead of waiting for the client
-	auth     bool   // an AUTH exchange is under way
-	hangUp   func() error
-	failure  error // why it was called
-	received int
+	client  bool   // the next byte is the client's
+	line    []byte // what came of the current line
+	reply   reply  // what came of the current reply
+	over    bool   // the current reply is complete
+	auth    bool   // an AUTH exchange is under way
+	hangUp  func() error
+	failure error // nil: there was none; otherwise nothing is read or written any more
+	total   int   // bytes
 }
 
 // NewMonitor returns a Monitor for a client that awaits the greeting, or, if
@@ -78,8 +79,16 @@ func (l *limited) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// Write takes what go-smtp read or wrote.
+// Write takes what go-smtp read or wrote. It goes on failing once it failed:
+// bufio.Reader.ReadLine forgets an error if there is a part of a line.
 func (m *Monitor) Write(p []byte) (int, error) {
+	if m.failure != nil {
+		return 0, m.failure
+	}
+	m.total += len(p)
+	if m.total > maxLoginBytes {
+		return 0, m.stop(errTooMuch)
+	}
 	if m.client {
 		m.begin()
 		m.line = append(m.line, p...)
@@ -91,13 +100,15 @@ func (m *Monitor) Write(p []byte) (int, error) {
 		}
 		return len(p), nil
 	}
-	m.received += len(p)
-	if m.received > maxLoginBytes {
-		return 0, m.stop(errTooMuch)
-	}
 	start := -len(m.line) // where the current line begins in p
 	for i := range p {
-		m.early = m.early || m.over
+		switch {
+		case !m.over:
+		case m.auth && m.reply.code >= 400:
+			return len(p), nil // the refusal stands
+		default:
+			return 0, m.stop(errEarly) // it would be taken for the reply to the next command
+		}
 		m.line = append(m.line, p[i])
 		if m.auth {
 			m.mask(p, start)
@@ -106,7 +117,7 @@ func (m *Monitor) Write(p []byte) (int, error) {
 			//lint:ignore SA1023 that go-smtp reads what Write leaves is the point, see Monitor
 			p[i] = ' ' // net/textproto insists on the space (RFC 5321, section 4.2)
 		}
-		if p[i] == '\n' && m.auth && !m.over && !m.fits() {
+		if p[i] == '\n' && m.auth && !m.fits() {
 			line := wire.TrimBreak(m.line)
 			m.trace.Server(line)
 			m.line = nil
@@ -123,10 +134,10 @@ func (m *Monitor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// stop ends an AUTH exchange, and returns why.
+// stop ends the login, and returns why.
 func (m *Monitor) stop(why error) error {
+	m.failure = why
 	if m.auth {
-		m.failure = why
 		m.hangUp()
 	}
 	return why
@@ -146,6 +157,7 @@ func (m *Monitor) endLine() error {
 	line := bytes.TrimRight(m.line, "\r\n")
 	m.trace.Server(line)
 	last, ok := m.reply.add(string(line))
+	ok = ok && len(m.line) > len("250\n") // where no CR became a space, see Write
 	m.line = m.line[:0]
 	if !ok && (!m.auth || len(line) < 4 || line[3] != ' ') {
 		return wire.Unexpected(string(line))
@@ -191,7 +203,10 @@ func isBase64(text []byte) bool {
 // connection ended in the middle of a line: net/textproto takes what there is
 // for the whole, be it half a list of mechanisms.
 func (m *Monitor) Check(err error) error {
-	if !m.client && len(m.line) > 0 && m.received <= maxLoginBytes && !errors.Is(err, smtp.ErrTooLongLine) {
+	if m.failure != nil {
+		return m.failure
+	}
+	if !m.client && len(m.line) > 0 && !errors.Is(err, smtp.ErrTooLongLine) {
 		return fmt.Errorf("the connection ended in the middle of a line: %w", io.ErrUnexpectedEOF)
 	}
 	return err
@@ -200,25 +215,18 @@ func (m *Monitor) Check(err error) error {
 // Auth runs the AUTH command. A refusal is an *smtp.SMTPError and leaves the
 // connection usable; after any other error it must be closed.
 func (m *Monitor) Auth(c *smtp.Client, mechanism sasl.Client) error {
-	if m.early {
-		return errEarly // it would be taken for the reply to AUTH
-	}
 	m.reply = reply{}
 	m.auth, m.hangUp = true, c.Close
 	quiet := &quietClient{Client: mechanism}
 	err := m.Check(c.Auth(quiet))
 	m.auth = false
 	switch {
-	case m.failure != nil:
-		return m.failure
 	case err != nil:
 		return err
 	case quiet.failure != nil:
 		return quiet.failure
 	case m.reply.code >= 400:
 		return m.reply.error()
-	case m.early:
-		return errEarly
 	case m.reply.code != 235:
 		return wire.Unexpected(strconv.Itoa(m.reply.code) + " " + strings.Join(m.reply.lines, " "))
 	}
