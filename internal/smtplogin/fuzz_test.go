@@ -157,7 +157,10 @@ var (
 func (s *speaker) checkOutcome(t *testing.T, err error, inline bool) {
 	t.Helper()
 	heard, said := s.heard.Bytes(), s.said.Bytes()
-	if bytes.Contains(heard, []byte("*\r\n")) {
+	// go-smtp takes what comes before the end of the connection for a line, and
+	// answers to nobody.
+	hungUp := s.closed && !bytes.HasSuffix(said, []byte("\n"))
+	if bytes.Contains(heard, []byte("*\r\n")) && !hungUp {
 		t.Errorf("got a stray * from the client: %q", heard)
 	}
 	sent := bytes.Contains(heard, encodedPayload())
