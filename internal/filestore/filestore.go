@@ -82,7 +82,10 @@ func (s *Store) Update(ctx context.Context, key string, change func(old []byte) 
 	case old != nil && bytes.Equal(old, value):
 		return nil // as when another process has just renewed: nothing to flush
 	}
-	return s.write(path, Encode(key, value))
+	if err := s.write(path, Encode(key, value)); err != nil || old != nil {
+		return err
+	}
+	return syncDir(s.dir)
 }
 
 // Keys returns the keys of all records, in no particular order. It reads file
@@ -207,7 +210,8 @@ func damaged(path string, err error) error {
 }
 
 // write replaces the file at path. Whatever goes wrong, the old file is intact
-// and the temporary one gone.
+// and the temporary one gone. A power failure soon after may bring the old file
+// back; to rule that out by flushing the directory costs as much again.
 func (s *Store) write(path string, file []byte) error {
 	if len(file) > maxRecord {
 		return fmt.Errorf("a record of %d bytes for %q is over the limit of %d", len(file), path, maxRecord)
@@ -219,9 +223,8 @@ func (s *Store) write(path string, file []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(temp) // the error that matters is the first
-		return err
 	}
-	return syncDir(s.dir)
+	return err
 }
 
 func writeTemp(path string, file []byte) error {
