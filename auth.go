@@ -55,8 +55,12 @@ func (s *session) tryToken(offered []string, token string, try func(*SASLClient)
 	if err := payload.Check(s.username, token); err != nil {
 		return err
 	}
+	secrets := token
+	if s.sent != nil {
+		secrets += "\n" + s.sent() // which the server may repeat still
+	}
 	s.sent = func() string { return token }
-	s.redactor = wire.NewRedactor(token)
+	s.redactor = wire.NewRedactor(secrets)
 	if s.trace != nil {
 		s.trace.Set("Token", fmt.Sprintf("%d characters", len(token)))
 		encoded, _ := encodingClient{client}.AppendInitial(nil) // it was checked

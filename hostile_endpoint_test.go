@@ -16,6 +16,7 @@ import (
 type fakeEndpoint struct {
 	takes  time.Duration
 	refuse func(request int) bool // from 1; nil: none
+	tokens []string               // nil: those of tokenNumber
 
 	mu       sync.Mutex
 	requests int
@@ -34,7 +35,11 @@ func (e *fakeEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.requests++
-	status, body := http.StatusOK, fmt.Sprintf(`{"token_type":"Bearer","expires_in":3600,"access_token":%q}`, tokenNumber(e.requests))
+	token := tokenNumber(e.requests)
+	if e.tokens != nil {
+		token = e.tokens[e.requests-1]
+	}
+	status, body := http.StatusOK, fmt.Sprintf(`{"token_type":"Bearer","expires_in":3600,"access_token":%q}`, token)
 	if e.refuse != nil && e.refuse(e.requests) {
 		status, body = http.StatusUnauthorized, `{"error":"invalid_client","error_description":"AADSTS7000222: expired","error_codes":[7000222]}`
 	}
