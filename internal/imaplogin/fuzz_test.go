@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/xoauth2/go-xoauth2/internal/imaplogin"
 	"github.com/xoauth2/go-xoauth2/internal/wire"
@@ -41,6 +43,8 @@ func FuzzDialogue(f *testing.F) {
 		s.next()
 		inline := way&2 != 0
 		err := logIn(s, inline, way&4 != 0)
+		s.mu.Lock() // go-imap may still be writing
+		defer s.mu.Unlock()
 		if limit := 8*1001*(longest(s.turns)+wire.MaxLine) + len(said); s.read > limit {
 			t.Errorf("got %d bytes read, want no more than %d", s.read, limit)
 		}
@@ -104,6 +108,7 @@ func (m *mechanism) Next([]byte) ([]byte, error) {
 // speaker is the connection to that server.
 type speaker struct {
 	net.Conn
+	mu      sync.Mutex // go-imap reads and writes at once
 	chunk   int
 	endless bool
 
@@ -126,6 +131,8 @@ func (s *speaker) next() {
 }
 
 func (s *speaker) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.pending) == 0 && s.endless && len(s.turns) == 0 {
 		s.pending = bytes.Clone(s.last)
 	}
@@ -140,6 +147,8 @@ func (s *speaker) Read(p []byte) (int, error) {
 }
 
 func (s *speaker) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.heard.Write(p)
 	if bytes.Contains(p, []byte(base64.StdEncoding.EncodeToString([]byte(payload)))) {
 		s.sentAt = s.read
@@ -148,7 +157,12 @@ func (s *speaker) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (s *speaker) SetReadDeadline(time.Time) error  { return nil }
+func (s *speaker) SetWriteDeadline(time.Time) error { return nil }
+
 func (s *speaker) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.closed = true
 	return nil
 }

@@ -301,33 +301,50 @@ func (l *Login) Client(options *imapclient.Options) (*imapclient.Client, error) 
 	if err != nil {
 		return nil, err
 	}
-	unread := append([]byte(greeting+"logged in\r\n"), buffered...)
-	client := imapclient.New(&handedOver{Conn: l.conn.Conn, unread: bytes.NewReader(unread)}, options)
-	if err := client.WaitGreeting(); err != nil {
+	greeted := make(chan struct{})
+	conn := &handedOver{
+		Conn:     l.conn.Conn,
+		greeting: strings.NewReader(greeting + "logged in\r\n"),
+		greeted:  greeted,
+		rest:     io.MultiReader(bytes.NewReader(bytes.Clone(buffered)), l.conn.Conn),
+	}
+	client := imapclient.New(conn, options)
+	err = client.WaitGreeting()
+	close(greeted)
+	if err != nil {
 		client.Close()
 		return nil, err
 	}
 	return client, nil
 }
 
-// handedOver is a connection of which a part was read already. It also ends
-// with the server's BYE, if that came last, in place of io.EOF, since go-imap
-// v2.0.0-beta.8 keeps the server's reason for ending a session to itself.
+// handedOver is a connection of which a part was read already, behind a
+// greeting that is ours.
+//
+// Nothing follows the greeting before it was taken note of: WaitGreeting of
+// go-imap v2.0.0-beta.8 may fail, by chance, where the connection ends soon
+// after a greeting that was fine.
+//
+// The connection ends with the server's BYE, if that came last, in place of
+// io.EOF, since go-imap v2.0.0-beta.8 keeps the server's reason for ending a
+// session to itself.
 type handedOver struct {
 	net.Conn
-	unread  *bytes.Reader // nil when it is read
-	goodbye *imap.Error   // nil: the last line was another one
+	greeting *strings.Reader
+	greeted  <-chan struct{} // nil when it is behind
+	rest     io.Reader       // what was read already, and Conn
+	goodbye  *imap.Error     // nil: the last line was another one
 }
 
 func (c *handedOver) Read(p []byte) (int, error) {
-	if c.unread != nil {
-		n, _ := c.unread.Read(p)
-		if c.unread.Len() == 0 {
-			c.unread = nil
+	if c.greeted != nil {
+		if c.greeting.Len() > 0 {
+			return c.greeting.Read(p)
 		}
-		return n, nil
+		<-c.greeted
+		c.greeting, c.greeted = nil, nil
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.rest.Read(p)
 	if n > 0 {
 		c.goodbye = goodbye(p[:n])
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -287,6 +288,37 @@ func TestClient(t *testing.T) {
 	}
 }
 
+// TestClientOfEndedConnection hands connections over that the server has left, or
+// spoils, after the login, more than once since go-imap v2.0.0-beta.8 may
+// take such an end for the want of a greeting by chance.
+func TestClientOfEndedConnection(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]string{
+		"nothing": "", "goodbye": "\r\n* BYE See you", "what is no IMAP": "\r\n(",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range 3000 {
+				said := "* OK [CAPABILITY IMAP4rev1 SASL-IR] ready\r\nT1 OK [CAPABILITY IMAP4rev1] in" + after + "\r\n"
+				login, err := imaplogin.New(wire.NewConn(&recorded{r: strings.NewReader(said)}, nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := login.Command("NOOP"); err != nil {
+					t.Fatal(err)
+				}
+				client, err := login.Client(nil)
+				if err != nil {
+					t.Fatalf("Client: %v, want the login to stand", err)
+				}
+				if err := client.Close(); after == "\r\n(" && err == nil {
+					t.Fatal("Close: no error, want the one of what is no IMAP")
+				}
+			}
+		})
+	}
+}
+
 // FuzzLogin has any server: no panic, and an end.
 func FuzzLogin(f *testing.F) {
 	seeds := []string{
@@ -329,4 +361,7 @@ func (c *recorded) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (c *recorded) Write(b []byte) (int, error) { return len(b), nil }
+func (c *recorded) Write(b []byte) (int, error)      { return len(b), nil }
+func (c *recorded) Close() error                     { return nil }
+func (c *recorded) SetReadDeadline(time.Time) error  { return nil }
+func (c *recorded) SetWriteDeadline(time.Time) error { return nil }
