@@ -165,7 +165,9 @@ func TestDialRepliesAfterSuccess(t *testing.T) {
 					}
 					last := lines[len(lines)-1]
 					if strings.Contains(last, "welcome") {
-						lines = append(lines, after[w.proto])
+						p.say(append(lines, after[w.proto])...)
+						p.drain() // no answer to anything
+						p.hangUp()
 					}
 					p.say(lines...)
 				})
