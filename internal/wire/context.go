@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// dialGrace is how long a dialer may take to notice that its context ended.
-const dialGrace = 100 * time.Millisecond
+// grace is how long a dialer may take to notice that its context ended, and a
+// connection to close.
+const grace = 100 * time.Millisecond
 
 // Connect runs dial in a goroutine of its own, since there are dialers that take
 // no heed of a context. One that goes on for long after ctx ended is left to
@@ -44,12 +45,12 @@ func Connect(ctx context.Context, dial func() (net.Conn, error)) (net.Conn, erro
 		return r.conn, r.err
 	case <-ctx.Done():
 	}
-	grace := time.NewTimer(dialGrace)
-	defer grace.Stop()
+	late := time.NewTimer(grace)
+	defer late.Stop()
 	select {
 	case r := <-done:
 		return r.conn, r.err
-	case <-grace.C:
+	case <-late.C:
 		close(left)
 		return nil, ctx.Err()
 	}
@@ -57,11 +58,25 @@ func Connect(ctx context.Context, dial func() (net.Conn, error)) (net.Conn, erro
 
 // Interruptible runs f and closes conn if ctx ends meanwhile; nothing else
 // interrupts go-imap and go-smtp, which set deadlines of their own. It fails
-// if ctx ended.
+// if ctx ended, and conn is closed then, unless that takes long: TLS says
+// goodbye first, which a peer that does not read can hold up.
 func Interruptible(ctx context.Context, conn io.Closer, f func() error) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		conn.Close()
+	})
 	err := f()
-	if !stop() && err == nil {
+	if stop() {
+		return err
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-closed:
+	case <-late.C:
+	}
+	if err == nil {
 		return Cause(ctx)
 	}
 	return err

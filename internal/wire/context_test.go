@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -73,6 +74,36 @@ func TestInterruptible(t *testing.T) {
 			t.Errorf("got %v, want %v", err, errLeft)
 		}
 	})
+	for _, test := range []struct{ takes, want time.Duration }{
+		{takes: 50 * time.Millisecond, want: 50 * time.Millisecond}, {takes: time.Hour, want: 100 * time.Millisecond},
+	} {
+		t.Run(fmt.Sprintf("closing takes %v", test.takes), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				cancel(errLeft)
+				closing := make(chan struct{})
+				began := time.Now()
+				err := wire.Interruptible(ctx, slowCloser{closing, test.takes}, func() error { <-closing; return errBroken })
+				if took := time.Since(began); took != test.want || !errors.Is(err, errBroken) {
+					t.Errorf("got %v after %v, want %v after %v", err, took, errBroken, test.want)
+				}
+				time.Sleep(test.takes) // it must end in the bubble
+			})
+		})
+	}
+}
+
+// slowCloser tells when its Close begins, which takes a while.
+type slowCloser struct {
+	closing chan struct{}
+	takes   time.Duration
+}
+
+func (c slowCloser) Close() error {
+	close(c.closing)
+	time.Sleep(c.takes)
+	return nil
 }
 
 func TestCause(t *testing.T) {
