@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emersion/go-imap/v2/imapclient"
+
 	"github.com/xoauth2/go-xoauth2/internal/imaplogin"
 	"github.com/xoauth2/go-xoauth2/internal/wire"
 )
@@ -35,19 +37,9 @@ func TestGoodbye(t *testing.T) {
 				commands.ReadString('\n')
 				far.Write([]byte(test.last))
 			}()
-			login, err := imaplogin.New(wire.NewConn(near, nil))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := login.Command("NOOP"); err != nil {
-				t.Fatal(err)
-			}
-			client, err := login.Client(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			client := handOver(t, near)
 			defer client.Close()
-			err = client.Noop().Wait()
+			err := client.Noop().Wait()
 			if err == nil || strings.Contains(err.Error(), test.want) == test.not {
 				t.Errorf("got %v, want %q: %v", err, test.want, !test.not)
 			}
@@ -69,7 +61,20 @@ func TestLogout(t *testing.T) {
 		far.Write([]byte("* BYE logging out\r\n"))
 		far.Write([]byte("T1 OK bye\r\n"))
 	}()
-	login, err := imaplogin.New(wire.NewConn(near, nil))
+	client := handOver(t, near)
+	if err := client.Logout().Wait(); err != nil {
+		t.Errorf("Logout: %v", err)
+	}
+	if err := client.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+// handOver makes a client of a connection whose server has greeted, after the
+// first command.
+func handOver(t *testing.T, conn net.Conn) *imapclient.Client {
+	t.Helper()
+	login, err := imaplogin.New(wire.NewConn(conn, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,12 +83,7 @@ func TestLogout(t *testing.T) {
 	}
 	client, err := login.Client(nil)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("Client: %v, want the login to stand", err)
 	}
-	if err := client.Logout().Wait(); err != nil {
-		t.Errorf("Logout: %v", err)
-	}
-	if err := client.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
+	return client
 }

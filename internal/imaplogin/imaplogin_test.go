@@ -300,17 +300,7 @@ func TestClientOfEndedConnection(t *testing.T) {
 			t.Parallel()
 			for range 3000 {
 				said := "* OK [CAPABILITY IMAP4rev1 SASL-IR] ready\r\nT1 OK [CAPABILITY IMAP4rev1] in" + after + "\r\n"
-				login, err := imaplogin.New(wire.NewConn(&recorded{r: strings.NewReader(said)}, nil))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := login.Command("NOOP"); err != nil {
-					t.Fatal(err)
-				}
-				client, err := login.Client(nil)
-				if err != nil {
-					t.Fatalf("Client: %v, want the login to stand", err)
-				}
+				client := handOver(t, &recorded{r: strings.NewReader(said)})
 				if err := client.Close(); after == "\r\n(" && err == nil {
 					t.Fatal("Close: no error, want the one of what is no IMAP")
 				}
