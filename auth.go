@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -55,12 +56,12 @@ func (s *session) tryToken(offered []string, token string, try func(*SASLClient)
 	if err := payload.Check(s.username, token); err != nil {
 		return err
 	}
-	secrets := token
+	sent := []string{token}
 	if s.sent != nil {
-		secrets += "\n" + s.sent() // which the server may repeat still
+		sent = append(sent, s.sent()...) // which the server may repeat still
 	}
-	s.sent = func() string { return token }
-	s.redactor = wire.NewRedactor(secrets)
+	s.sent = func() []string { return sent }
+	s.redactor = wire.NewRedactor(strings.Join(sent, "\n"))
 	if s.trace != nil {
 		s.trace.Set("Token", fmt.Sprintf("%d characters", len(token)))
 		encoded, _ := encodingClient{client}.AppendInitial(nil) // it was checked
@@ -84,7 +85,7 @@ func (s *session) authError(document *ServerError, reply error) *AuthError {
 		Greeting: s.greeting,
 		Time:     time.Now(),
 		Server:   s.cleanDocument(document),
-		Token:    InspectToken(s.sent()),
+		Token:    InspectToken(s.sent()[0]),
 		Err:      s.clean(reply),
 	}
 }

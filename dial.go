@@ -105,10 +105,10 @@ type session struct {
 	step     string
 	greeting string
 	pending  *pendingToken
-	sent     func() string  // the token that was sent; nil: none was
-	redactor *wire.Redactor // takes it out of what the server says
-	silent   bool           // the capabilities were not asked for
-	renewed  bool           // a refused token was replaced by a new one
+	sent     func() []string // the tokens that were sent, the last one first; nil: none was
+	redactor *wire.Redactor  // takes it out of what the server says
+	silent   bool            // the capabilities were not asked for
+	renewed  bool            // a refused token was replaced by a new one
 }
 
 // newSession checks what the caller gave and fills in the defaults.
@@ -309,7 +309,7 @@ func (s *session) failed(ctx context.Context, err error) error {
 	}
 	e := &dialError{Protocol: s.proto, Addr: s.addr, Step: s.step, Err: s.clean(err)}
 	if s.sent != nil {
-		e.TokenLength = len(s.sent())
+		e.TokenLength = len(s.sent()[0])
 	}
 	return e
 }

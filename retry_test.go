@@ -210,33 +210,38 @@ func TestRetryKeepsTheNewToken(t *testing.T) {
 }
 
 // TestRetryHidesBothTokens has a server that repeats the first token when it
-// refuses the second.
+// refuses the second, on the same connection or on the next.
 func TestRetryHidesBothTokens(t *testing.T) {
 	t.Parallel()
 	first, second := strings.Repeat("first-", 10), strings.Repeat("SECOND.", 10)
 	refusal := map[xoauth2.Protocol]string{xoauth2.IMAP: "NO " + first, xoauth2.POP3: "-ERR " + first, xoauth2.SMTP: "535 5.7.3 " + first}
-	eachWay(t, func(t *testing.T, w way) {
-		bubble(t, func(t *testing.T) {
-			d := &doorman{way: w, accepts: nobody, refusal: func(p *peer, _ int) {
-				if w.proto == xoauth2.IMAP {
-					p.reply(refusal[w.proto])
-					return
-				}
-				p.say(refusal[w.proto])
-			}}
-			h := newPipeHost(t, d.script)
-			e := &fakeEndpoint{tokens: []string{first, second}}
-			var trace strings.Builder
-			opts := w.options(h)
-			opts.Trace = &trace
-			_, err := w.dial(t.Context(), testUser, e.warm(t, old), opts)
-			h.finish(t)
-			text := fmt.Sprintf("%v %#v %s", err, errors.Unwrap(err), trace.String())
-			if err == nil || e.count() != 2 || strings.Contains(text, first[:20]) {
-				t.Errorf("got after %d token requests: %s", e.count(), text)
-			}
+	for name, after := range map[string]func(*peer, int){"goes on": nil, "hangs up": hangUp} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, w way) {
+				bubble(t, func(t *testing.T) {
+					d := &doorman{way: w, accepts: nobody, after: after, refusal: func(p *peer, _ int) {
+						if w.proto == xoauth2.IMAP {
+							p.reply(refusal[w.proto])
+							return
+						}
+						p.say(refusal[w.proto])
+					}}
+					h := newPipeHost(t, d.script)
+					e := &fakeEndpoint{tokens: []string{first, second}}
+					var trace strings.Builder
+					opts := w.options(h)
+					opts.Trace = &trace
+					_, err := w.dial(t.Context(), testUser, e.warm(t, old), opts)
+					h.finish(t)
+					text := fmt.Sprintf("%v %#v %s", err, errors.Unwrap(err), trace.String())
+					if err == nil || e.count() != 2 || strings.Contains(text, first[:20]) {
+						t.Errorf("got after %d token requests: %s", e.count(), text)
+					}
+				})
+			})
 		})
-	})
+	}
 }
 
 func TestRetryForeignSource(t *testing.T) {
